@@ -1,0 +1,3 @@
+"""The engine core of flowmesh: domain, ports, application and adapters."""
+
+from __future__ import annotations

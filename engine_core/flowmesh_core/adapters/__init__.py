@@ -1,0 +1,3 @@
+"""The ports, each on one technology."""
+
+from __future__ import annotations

@@ -1,0 +1,1 @@
+"""The rules of flowmesh: pure functions over plain data, standard library only."""

@@ -1,0 +1,3 @@
+"""What the core needs from the world, as protocols."""
+
+from __future__ import annotations

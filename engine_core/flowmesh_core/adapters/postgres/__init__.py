@@ -1,0 +1,3 @@
+"""The system of record on PostgreSQL."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Transport and warm copies on Redis."""
+
+from __future__ import annotations

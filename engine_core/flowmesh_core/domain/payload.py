@@ -1,0 +1,30 @@
+"""User data that the engine carries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """Exact bytes and what they are.
+
+    Attributes:
+        data: The bytes, never rewritten.
+        content_type: Their media type.
+        metadata: Free-form remarks, as sorted pairs so that payloads compare.
+    """
+
+    data: bytes
+    content_type: str = JSON
+    metadata: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_json(self) -> bool:
+        """Whether templates and conditions may look inside."""
+        return self.content_type == JSON
+
+
+NULL = Payload(b"null")
