@@ -1,0 +1,89 @@
+"""Which server processes are alive, and which partitions each owns.
+
+Both are judged by the clock of the database alone. The lease of a member is
+the lease of every partition it owns: one small update per tick, however many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+
+class Role(Enum):
+    """What a server process does."""
+
+    SUBMISSION = "submission"
+    ORCHESTRATION = "orchestration"
+    WORKER_CONTROL = "worker-control"
+    REAPER = "reaper"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One server process.
+
+    Attributes:
+        member_id: Unique for every start of a process; also the id of its gateway.
+        roles: What it does.
+        address: Where it listens, for people.
+    """
+
+    member_id: str
+    roles: frozenset[Role]
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionLease:
+    """The right to write the history of a partition, until its epoch is raised."""
+
+    partition: int
+    epoch: int
+
+
+class Membership(Protocol):
+    """Keeps members and their partitions.
+
+    A member is alive while its lease has not expired. A partition is free when
+    it has no owner or its owner is not alive.
+    """
+
+    async def join(self, member: Member, ttl: float) -> None:
+        """Add a member whose lease ends in `ttl` seconds.
+
+        Raises:
+            StoreUnavailable: The store does not answer.
+        """
+
+    async def renew(self, member_id: str, ttl: float) -> bool:
+        """Let the lease end in `ttl` seconds from now; False when it had expired or was removed.
+
+        After False the member's partitions may belong to others, and it has to
+        forget them and join again under a new id.
+        """
+
+    async def leave(self, member_id: str) -> None:
+        """Remove a member; its partitions are free at once."""
+
+    async def live_members(self) -> Sequence[Member]:
+        """Return the members whose lease has not expired, by id."""
+
+    async def acquire(self, member_id: str, limit: int) -> Sequence[PartitionLease]:
+        """Take up to `limit` free partitions, raising the epoch of each.
+
+        A concurrent append under the old epoch either commits before this
+        returns or writes nothing. Two members never get the same partition
+        under the same epoch. Returns nothing for a member that is not alive.
+        """
+
+    async def release(self, member_id: str, leases: Collection[PartitionLease]) -> None:
+        """Give partitions back at once; those that another took since are left alone."""
+
+    async def owned(self, member_id: str) -> Sequence[PartitionLease]:
+        """Return the partitions that the store believes the member owns."""
+
+    async def remove_expired(self, older_than: float) -> int:
+        """Delete members that expired more than `older_than` seconds ago; return how many."""
