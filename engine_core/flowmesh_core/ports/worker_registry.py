@@ -25,7 +25,7 @@ class ConnectedWorker:
 
 
 class WorkerRegistry(Protocol):
-    """What each gateway says of its workers; forgotten when it stops saying so. May raise `StoreUnavailable`."""
+    """What each gateway says of its workers, until it stops. May raise `StoreUnavailable`."""
 
     async def publish(self, gateway_id: str, workers: Sequence[ConnectedWorker], ttl: float) -> None:
         """Replace what a gateway said before; it holds for `ttl` seconds. Nothing removes it."""
