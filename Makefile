@@ -1,13 +1,60 @@
 .DEFAULT_GOAL := help
-PYTHON := .venv/bin/python
+MAKEFLAGS += --no-print-directory
 
-generate: ## Regenerate the Python stubs from protos/
-	rm -rf clients/python/flowmesh/v1
-	mkdir -p clients/python/flowmesh/v1
-	$(PYTHON) -m grpc_tools.protoc -Iprotos --python_out=clients/python --pyi_out=clients/python \
-	  protos/flowmesh/v1/*.proto
-	$(PYTHON) -m grpc_tools.protoc -Iprotos --grpc_python_out=clients/python \
-	  --plugin=protoc-gen-mypy_grpc=.venv/bin/protoc-gen-mypy_grpc --mypy_grpc_out=quiet:clients/python \
-	  protos/flowmesh/v1/*_service.proto
-	touch clients/python/flowmesh/v1/__init__.py
-.PHONY: generate
+# Any Python from 3.11 on will do; PYTHON=... names another.
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3.14 python3,$(shell command -v $(name))))
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.setup
+TEST_WORKERS ?= 2
+export BUF_CACHE_DIR := $(CURDIR)/.cache/buf
+
+help: ## Show these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-10s %s\n", $$1, $$2}' Makefile
+
+setup: $(STAMP) ## Install everything into .venv; the command is .venv/bin/flowmesh
+
+demo: setup ## Run a real workflow on embedded servers and show it live
+	@$(BIN)/python -m flowmesh_services.demo
+
+test: setup ## Run the whole test suite on real servers
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS)
+
+check: setup ## All that CI runs: format, lint, types, contracts, protos, generated code, tests
+	@$(BIN)/ruff format --check
+	@$(MAKE) lint
+	@$(BIN)/buf format --diff --exit-code
+	@.ci/breaking $(BIN)/buf
+	@$(MAKE) test
+
+lint: setup ## Lint, types, import contracts and protos
+	@$(BIN)/ruff check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/buf lint
+
+format: setup ## Format Python and protos
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix
+	@$(BIN)/buf format --write
+
+bench: setup ## Measure; takes minutes and wants an idle machine
+	@$(BIN)/python -m pytest tests/benchmarks -m benchmark -s
+
+generate: setup ## Regenerate the Python stubs from protos/
+	@.ci/generate $(BIN) clients/python
+
+lock: setup ## Renew requirements.lock from pyproject.toml
+	@$(BIN)/uv pip compile pyproject.toml --extra embedded --group dev --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-package flowmesh --no-annotate --upgrade --quiet \
+	  --custom-compile-command "make lock" --output-file requirements.lock
+
+clean: ## Remove what setup and the tools made
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP): requirements.lock pyproject.toml clients/python/pyproject.toml
+	@.ci/setup "$(PYTHON)" $(VENV)
+	@touch $@
+
+.PHONY: help setup demo test check lint format bench generate lock clean
