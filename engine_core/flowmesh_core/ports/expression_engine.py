@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection
 from typing import Protocol
 
-Evaluate = Callable[[Mapping[str, object]], object]
-"""Takes the JSON values of the variables and returns a JSON value.
-
-Raises `ExpressionError` (in `flowmesh_core.domain.expressions`) when the
-expression fails on these values or runs over its cost limit.
-"""
+from flowmesh_core.domain.expressions import Evaluate
 
 
 class ExpressionEngine(Protocol):
@@ -18,7 +13,8 @@ class ExpressionEngine(Protocol):
 
     A compiled expression is pure, has no access to anything but its variables,
     and ends: its size, nesting, iterations and the size of lists and of the
-    values it sees are limited.
+    values it sees are limited. It has no in-memory twin: every engine works in
+    memory, and a second implementation of the language would be a second truth.
     """
 
     def compile(self, source: str, variables: Collection[str]) -> Evaluate:
