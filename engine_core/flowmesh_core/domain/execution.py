@@ -1,0 +1,142 @@
+"""The state of one execution: the fold of its history.
+
+An owner holds one `ExecutionState` per open execution and the reducer folds
+events into it in place, because a graph may have 100,000 nodes and each event
+has to cost the same whatever its size (ADR 0002). The state is a cache: what is
+true is the history, and on any doubt the state is dropped and folded again.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections import deque
+from collections.abc import Iterator
+
+from flowmesh_core.domain.commands import Command, ExpireCancelGrace, RetryTask
+from flowmesh_core.domain.expressions import MISSING, ExpressionError
+from flowmesh_core.domain.failure import Failure
+from flowmesh_core.domain.graph import Graph
+from flowmesh_core.domain.identity import ExecutionKey
+from flowmesh_core.domain.payload import Payload
+from flowmesh_core.domain.states import ExecutionStatus, NodeStatus
+from flowmesh_core.domain.time import Micros
+
+_MAXIMUM_PARSED_OUTPUTS = 256
+
+
+class ExecutionState:
+    """Where an execution and its nodes stand; written by `evolve` alone.
+
+    Nodes are named by their index in `graph.nodes`.
+
+    Attributes:
+        status: Where the execution stands.
+        last_sequence: The sequence of the newest event folded; 0 before the first.
+        node_status: A `NodeStatus` per node.
+        attempts: The newest attempt per node; 0 before the first.
+        undecided_parents: Per node, how many parents are not terminal.
+        completed_parents: Per node, how many parents are COMPLETED.
+        failed_parents: Per node, how many parents failed, upstream failures and cancels included.
+        decidable: Nodes whose parents are all terminal, in the order that it
+            became so; may still hold nodes that were decided since.
+        scheduled_sequence: Per attempt in flight, the sequence of its `NodeScheduled`.
+        gateways: Per RUNNING node, the gateway that runs it.
+        backoff: Per node that waits for its next attempt, when that is due.
+        failures: Per node, how many attempts failed; absent for none.
+        lost: Per node, how many attempts were lost with their worker; absent for none.
+        outputs: What nodes returned, for those that templates or conditions read.
+        open_nodes: How many nodes are not terminal.
+        first_failure: The failure that made the execution fail, once there is one.
+        cancel_reason: The caller's words, once a cancel was accepted.
+        cancel_deadline: When the grace of the cancel ends.
+    """
+
+    def __init__(self, key: ExecutionKey, graph: Graph, input_payload: Payload) -> None:
+        """Start before the first event."""
+        count = len(graph.nodes)
+        self.key = key
+        self.graph = graph
+        self.input = input_payload
+        self.status = ExecutionStatus.PENDING
+        self.last_sequence = 0
+        self.node_status = bytearray([NodeStatus.PENDING]) * count
+        self.attempts = array("I", bytes(4 * count))
+        self.undecided_parents = array("I", (len(node.parents) for node in graph.nodes))
+        self.completed_parents = array("I", bytes(4 * count))
+        self.failed_parents = array("I", bytes(4 * count))
+        self.decidable: deque[int] = deque()
+        self.scheduled_sequence: dict[int, int] = {}
+        self.gateways: dict[int, str] = {}
+        self.backoff: dict[int, Micros] = {}
+        self.failures: dict[int, int] = {}
+        self.lost: dict[int, int] = {}
+        self.outputs: dict[int, Payload] = {}
+        self.open_nodes = count
+        self.first_failure: Failure | None = None
+        self.cancel_reason: str | None = None
+        self.cancel_deadline: Micros | None = None
+        self.scope = StateScope(self)
+
+    @property
+    def in_flight(self) -> int:
+        """How many attempts are with workers or on the way to them."""
+        return len(self.scheduled_sequence)
+
+    @property
+    def is_winding_down(self) -> bool:
+        """Whether nothing new may be scheduled, after a failure or a cancel."""
+        return self.first_failure is not None or self.cancel_deadline is not None
+
+    def is_live(self, node: int, attempt: int) -> bool:
+        """Say whether an attempt is the current one and has not ended."""
+        return node in self.scheduled_sequence and self.attempts[node] == attempt
+
+    def pending_timers(self) -> Iterator[tuple[Micros, Command]]:
+        """Yield what has to happen when, for an owner that starts from the fold."""
+        for node, due in self.backoff.items():
+            yield due, RetryTask(self.key, self.graph.nodes[node].id, self.attempts[node])
+        if self.cancel_deadline is not None and not self.status.is_terminal:
+            yield self.cancel_deadline, ExpireCancelGrace(self.key)
+
+
+class StateScope:
+    """What templates and conditions of an execution can read; see `Scope`.
+
+    Parsed values are kept, so that a wide fan-out does not parse the output of
+    its parent once per child; the number kept is bounded.
+    """
+
+    def __init__(self, state: ExecutionState) -> None:
+        """Read from a state as it stands at each call."""
+        self._state = state
+        self._parsed: dict[int, object] = {}
+        self._input: object = MISSING
+
+    def input(self) -> object:
+        """Return the input of the execution."""
+        if self._input is MISSING:
+            self._input = _parse(self._state.input, "the input of the execution")
+        return self._input
+
+    def output(self, node: int) -> object:
+        """Return what a node returned, or `MISSING` when it did not complete."""
+        if node in self._parsed:
+            return self._parsed[node]
+        payload = self._state.outputs.get(node)
+        if payload is None:
+            return MISSING
+        if len(self._parsed) >= _MAXIMUM_PARSED_OUTPUTS:
+            self._parsed.clear()
+        value = _parse(payload, f"the output of node '{self._state.graph.nodes[node].id}'")
+        self._parsed[node] = value
+        return value
+
+
+def _parse(payload: Payload, what: str) -> object:
+    if not payload.is_json:
+        raise ExpressionError(f"{what} is {payload.content_type}, and only JSON can be referred to")
+    try:
+        return json.loads(payload.data)
+    except ValueError as error:
+        raise ExpressionError(f"{what} is not JSON: {error}") from error
