@@ -1,0 +1,150 @@
+"""Being a member of the cluster: join, renew, and begin anew after a lost lease."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from flowmesh_core.application.backoff import Backoff
+from flowmesh_core.domain.errors import StoreUnavailable
+from flowmesh_core.ports.clock import Clock
+from flowmesh_core.ports.id_source import IdSource
+from flowmesh_core.ports.membership import Member, Membership, Role
+
+_log = logging.getLogger(__name__)
+
+_RENEWALS_PER_TTL = 3
+_SAFE_SHARE = 0.8
+"""How much of a lease is used: the rest is for clocks that run at other speeds."""
+
+
+class MemberLease:
+    """One membership of this process, from joining to its loss.
+
+    Everything that acts under it asks `is_safe` before each write. Its id is
+    also the id of the process's gateway and mailbox.
+    """
+
+    def __init__(self, member: Member, clock: Clock, ttl: float, asked_at: float) -> None:
+        """Start a lease of `ttl` seconds that was asked for at `asked_at` on the monotonic clock."""
+        self.member = member
+        self.ttl = ttl
+        self._clock = clock
+        self._safe_until = 0.0
+        self.extend(asked_at)
+
+    @property
+    def member_id(self) -> str:
+        """The id of the member, unique to this lease."""
+        return self.member.member_id
+
+    @property
+    def tick(self) -> float:
+        """How many seconds lie between renewals."""
+        return self.ttl / _RENEWALS_PER_TTL
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether nobody else can hold what this lease holds."""
+        return self._clock.monotonic() < self._safe_until
+
+    def extend(self, asked_at: float) -> None:
+        """Count the lease from the moment when its renewal was asked for."""
+        self._safe_until = asked_at + self.ttl * _SAFE_SHARE
+
+
+Serve = Callable[[MemberLease], Awaitable[None]]
+"""What a process does as a member. It is cancelled when the lease is lost, and
+called again with the next lease."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemberSettings:
+    """How this process shows itself to the others.
+
+    Attributes:
+        roles: What it does.
+        address: Where it listens, for people.
+        ttl: How many seconds after its last sign of life it counts as dead.
+    """
+
+    roles: frozenset[Role]
+    address: str = ""
+    ttl: float = 6.0
+
+
+class MemberSession:
+    """Keeps this process a member for as long as it serves."""
+
+    def __init__(self, membership: Membership, clock: Clock, ids: IdSource, settings: MemberSettings) -> None:
+        """Prepare; nothing happens before `run`."""
+        self._membership = membership
+        self._clock = clock
+        self._ids = ids
+        self._settings = settings
+
+    async def run(self, serve: Serve) -> None:
+        """Call `serve` as a member until it returns by itself, then leave.
+
+        A lost lease cancels `serve`; it is called again under a new member id,
+        because under the old one this process counts as dead.
+        """
+        served = False
+        while not served:
+            lease = await self._join()
+            try:
+                served = await self._serve(lease, serve)
+            finally:
+                await self._leave(lease)
+
+    async def _join(self) -> MemberLease:
+        backoff = Backoff(self._clock)
+        settings = self._settings
+        while True:
+            member = Member(self._ids.new_id(), settings.roles, settings.address)
+            asked_at = self._clock.monotonic()
+            try:
+                await self._membership.join(member, settings.ttl)
+            except StoreUnavailable as error:
+                _log.warning("cannot join the cluster yet: %s", error)
+                await backoff.wait()
+            else:
+                return MemberLease(member, self._clock, settings.ttl, asked_at)
+
+    async def _serve(self, lease: MemberLease, serve: Serve) -> bool:
+        """Return whether `serve` ended by itself rather than by the loss of the lease."""
+        ended = False
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                renewing = tasks.create_task(self._renew(lease))
+                await serve(lease)
+                ended = True
+                renewing.cancel()
+        except* _LeaseLostError:
+            _log.warning("member %s lost its lease and joins again", lease.member_id)
+        return ended
+
+    async def _renew(self, lease: MemberLease) -> None:
+        while True:
+            await self._clock.sleep(lease.tick)
+            asked_at = self._clock.monotonic()
+            try:
+                alive = await self._membership.renew(lease.member_id, lease.ttl)
+            except StoreUnavailable as error:
+                _log.warning("cannot renew the lease: %s", error)
+                continue
+            if not alive:
+                raise _LeaseLostError
+            lease.extend(asked_at)
+
+    async def _leave(self, lease: MemberLease) -> None:
+        try:
+            await self._membership.leave(lease.member_id)
+        except StoreUnavailable as error:
+            _log.warning("cannot leave the cluster, the lease runs out by itself: %s", error)
+
+
+class _LeaseLostError(Exception):
+    """The store says that the member is not alive any more."""
