@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
 import time
@@ -16,6 +17,7 @@ from redis.asyncio import Redis
 
 from flowmesh_services.embedded import EmbeddedServerError, EmbeddedServers
 from flowmesh_services.embedded.account import ServerAccount
+from flowmesh_services.embedded.binaries import find_postgres
 from flowmesh_services.embedded.directories import run_directory
 
 if TYPE_CHECKING:
@@ -176,11 +178,18 @@ async def test_a_missing_program_is_named(tmp_path: Path) -> None:
             pass
 
 
-async def test_a_server_that_fails_says_why(tmp_path: Path) -> None:
-    failing = tmp_path / "redis-server"
-    failing.write_text("#!/bin/sh\necho it is broken >&2\nexit 3\n")
-    failing.chmod(0o755)
-    tmp_path.chmod(0o755)
-    with pytest.raises(EmbeddedServerError, match="ended with code 3: it is broken"):
-        async with EmbeddedServers(redis_server=str(failing), durable=False):
+async def test_a_server_that_fails_says_why() -> None:
+    with pytest.raises(EmbeddedServerError, match="Valkey ended with code 1"):
+        async with EmbeddedServers(redis_server="false", durable=False):
             pass
+
+
+async def test_programs_and_data_below_a_private_directory_work(tmp_path: Path) -> None:
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    installed = find_postgres(None, None).postgres.parent.parent
+    for part in ("bin", "lib", "share"):
+        shutil.copytree(installed / part, private / part, symlinks=True)
+    async with EmbeddedServers(private / "data", durable=False, postgres_bin=str(private / "bin")) as servers:
+        await _write(servers)
+        assert await _read(servers) == (7, b"7")

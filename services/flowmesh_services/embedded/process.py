@@ -71,18 +71,20 @@ class Launcher:
     def _other_account(self) -> list[str]:
         if self.account.uid is None:
             return []
-        # Data or a virtual environment below a private directory such as /root: walking down to
-        # them takes this one capability, which is better than opening the directories to everyone.
-        kept = "-all" if self.reachable else "-all,+dac_override"
-        return [
+        identity = [
             f"--reuid={self.account.uid}",
             f"--regid={self.account.gid}",
             "--clear-groups",
             "--no-new-privs",
-            f"--bounding-set={kept}",
-            f"--inh-caps={kept}",
-            f"--ambient-caps={kept}",
         ]
+        if self.reachable:
+            return [*identity, "--bounding-set=-all", "--inh-caps=-all"]
+        # Data or a virtual environment below a private directory such as /root: walking down to
+        # them takes this one capability, which is better than opening the directories to everyone.
+        # access(2) heeds it only with that secure bit.
+        only = "-all,+dac_override"
+        capability = [f"--bounding-set={only}", f"--inh-caps={only}", f"--ambient-caps={only}"]
+        return [*identity, "--securebits=+no_setuid_fixup", *capability]
 
 
 class ServerProcess:
