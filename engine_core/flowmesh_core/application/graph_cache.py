@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
 from collections.abc import Collection, Mapping
 
+from flowmesh_core.application.bounded_cache import BoundedCache
 from flowmesh_core.domain.expressions import CompileExpression, ExpressionError
 from flowmesh_core.domain.graph import Graph, plan_graph
 from flowmesh_core.ports.workflow_store import WorkflowStore
 
-_log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 Definition = tuple[str, str]
 """(namespace, digest)"""
 
 
 class GraphCache:
-    """The least recently used graphs go first; the bound is on their nodes, which is where the memory is."""
+    """Keeps the graphs used last, up to a total of nodes, which is where the memory is."""
 
     def __init__(
-        self, store: WorkflowStore, compile_expression: CompileExpression, *, maximum_nodes: int = 500_000
+        self, store: WorkflowStore, compile_expression: CompileExpression, *, maximum_nodes: int = 1_000_000
     ) -> None:
-        """Keep graphs with at most `maximum_nodes` in all, but always the newest."""
+        """Keep graphs with at most `maximum_nodes` in all."""
         self._store = store
         self._compile = compile_expression
-        self._maximum_nodes = maximum_nodes
-        self._graphs: OrderedDict[Definition, Graph] = OrderedDict()
-        self._nodes = 0
+        self._graphs: BoundedCache[Definition, Graph] = BoundedCache(maximum_nodes)
 
     async def get_many(self, wanted: Collection[Definition]) -> Mapping[Definition, Graph]:
         """Return the graphs of these definitions, with one query for all that are not kept.
@@ -38,8 +36,6 @@ class GraphCache:
             StoreUnavailable: The store does not answer.
         """
         found = {key: graph for key in set(wanted) if (graph := self._graphs.get(key)) is not None}
-        for key in found:
-            self._graphs.move_to_end(key)
         missing = [key for key in set(wanted) if key not in found]
         if missing:
             found.update(await self._load(missing))
@@ -49,18 +45,10 @@ class GraphCache:
         loaded = {}
         for key, workflow in (await self._store.definitions(missing)).items():
             try:
-                loaded[key] = plan_graph(workflow, key[1], self._compile)
+                graph = plan_graph(workflow, key[1], self._compile)
             except ExpressionError:
-                _log.exception("definition %s of namespace %s does not compile any more", key[1], key[0])
+                _logger.exception("definition %s of namespace %s does not compile any more", key[1], key[0])
                 continue
-            self._keep(key, loaded[key])
+            self._graphs.put(key, graph, weight=len(graph.nodes))
+            loaded[key] = graph
         return loaded
-
-    def _keep(self, key: Definition, graph: Graph) -> None:
-        if key in self._graphs:
-            return
-        self._graphs[key] = graph
-        self._nodes += len(graph.nodes)
-        while self._nodes > self._maximum_nodes and len(self._graphs) > 1:
-            _, dropped = self._graphs.popitem(last=False)
-            self._nodes -= len(dropped.nodes)

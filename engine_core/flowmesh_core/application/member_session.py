@@ -13,7 +13,7 @@ from flowmesh_core.ports.clock import Clock
 from flowmesh_core.ports.id_source import IdSource
 from flowmesh_core.ports.membership import Member, Membership, Role
 
-_log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 _RENEWALS_PER_TTL = 3
 _SAFE_SHARE = 0.8
@@ -108,7 +108,7 @@ class MemberSession:
             try:
                 await self._membership.join(member, settings.ttl)
             except StoreUnavailable as error:
-                _log.warning("cannot join the cluster yet: %s", error)
+                _logger.warning("cannot join the cluster yet: %s", error)
                 await backoff.wait()
             else:
                 return MemberLease(member, self._clock, settings.ttl, asked_at)
@@ -123,7 +123,7 @@ class MemberSession:
                 ended = True
                 renewing.cancel()
         except* _LeaseLostError:
-            _log.warning("member %s lost its lease and joins again", lease.member_id)
+            _logger.warning("member %s lost its lease and joins again", lease.member_id)
         return ended
 
     async def _renew(self, lease: MemberLease) -> None:
@@ -133,7 +133,7 @@ class MemberSession:
             try:
                 alive = await self._membership.renew(lease.member_id, lease.ttl)
             except StoreUnavailable as error:
-                _log.warning("cannot renew the lease: %s", error)
+                _logger.warning("cannot renew the lease: %s", error)
                 continue
             if not alive:
                 raise _LeaseLostError
@@ -143,7 +143,7 @@ class MemberSession:
         try:
             await self._membership.leave(lease.member_id)
         except StoreUnavailable as error:
-            _log.warning("cannot leave the cluster, the lease runs out by itself: %s", error)
+            _logger.warning("cannot leave the cluster, the lease runs out by itself: %s", error)
 
 
 class _LeaseLostError(Exception):

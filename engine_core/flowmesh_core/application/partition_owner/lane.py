@@ -1,0 +1,194 @@
+"""One of the loops that advance executions."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from enum import Enum
+
+from flowmesh_core.application.backoff import Backoff
+from flowmesh_core.application.member_session import MemberLease
+from flowmesh_core.application.partition_owner.advance_executions import (
+    AdvanceExecutions,
+    AdvancePorts,
+    LeaseUnsafe,
+)
+from flowmesh_core.application.partition_owner.owned_partition import OwnedPartition
+from flowmesh_core.application.partition_owner.settings import OwnerSettings
+from flowmesh_core.application.partition_owner.timers import TimerHeap
+from flowmesh_core.application.waiting import wait_for
+from flowmesh_core.domain.commands import LoseTask
+from flowmesh_core.domain.errors import StoreUnavailable
+from flowmesh_core.domain.states import LostCause
+from flowmesh_core.domain.time import SECOND
+from flowmesh_core.ports.command_log import CommandEnvelope, CommandLog, DeliveredCommand, TransportLost
+from flowmesh_core.ports.history_store import OwnershipLost
+from flowmesh_core.ports.membership import PartitionLease
+
+_logger = logging.getLogger(__name__)
+
+
+class DropReason(Enum):
+    """Why a partition went out of memory."""
+
+    LOST = "lost"
+    """Another member owns it."""
+    DOUBT = "doubt"
+    """Memory and history may differ."""
+    TRANSPORT_LOST = "transport_lost"
+    """What was dispatched may be gone."""
+
+
+OnDrop = Callable[[Collection[PartitionLease], DropReason], None]
+
+
+class Lane:
+    """Receives and decides the commands of its partitions, one batch after another.
+
+    Only the lane touches the memory of its partitions. Lanes share nothing, so
+    one decides while another waits for the store.
+    """
+
+    def __init__(
+        self,
+        lease: MemberLease,
+        log: CommandLog,
+        ports: AdvancePorts,
+        settings: OwnerSettings,
+        on_drop: OnDrop,
+    ) -> None:
+        """Start without partitions; `on_drop` hears of those that went out of memory."""
+        self._lease = lease
+        self._log = log
+        self._clock = ports.clock
+        self._telemetry = ports.telemetry
+        self._settings = settings
+        self._on_drop = on_drop
+        self._timers = TimerHeap()
+        self._advance = AdvanceExecutions(ports, lease, self._timers, settings.window)
+        self._partitions: dict[int, OwnedPartition] = {}
+        self._backoff = Backoff(ports.clock)
+        self._turn = asyncio.Lock()
+        self._woken = asyncio.Event()
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Take turns until `stopping` is set; the batch under way is finished."""
+        while not stopping.is_set():
+            if self._partitions and self._lease.is_safe:
+                await self.turn()
+            else:
+                await self._rest()
+
+    def wake(self) -> None:
+        """Have the lane look again whether it has something to do."""
+        self._woken.set()
+
+    def adopt(self, owned: OwnedPartition) -> None:
+        """Begin to advance a loaded partition."""
+        self._partitions[owned.partition] = owned
+        for live in owned.executions.values():
+            self._timers.add_all(live)
+        self.wake()
+
+    async def dismiss(self, partitions: Collection[int]) -> None:
+        """Forget partitions, once the batch under way is finished."""
+        async with self._turn:
+            self._forget(partitions)
+
+    def notice_gateways(self, alive: AbstractSet[str]) -> None:
+        """Give up the tasks of gateways that were not alive at two looks in a row."""
+        for owned in self._partitions.values():
+            gone = frozenset(owned.gateways - alive)
+            lost = gone & owned.suspects
+            owned.suspects = gone - lost
+            if lost:
+                owned.gateways -= lost
+                owned.backlog.extend(_lost_tasks(owned, lost))
+
+    async def turn(self) -> None:
+        """Receive one batch and decide it."""
+        async with self._turn:
+            try:
+                received = await self._receive()
+            except TransportLost:
+                _logger.warning("Redis lost data: folding and dispatching again")
+                self._drop(list(self._partitions), DropReason.TRANSPORT_LOST)
+                return
+            except StoreUnavailable as error:
+                _logger.warning("cannot receive commands: %s", error)
+                received = None
+            if received is not None:
+                self._backoff.reset()
+                await self._decide([*self._own_work(), *received])
+        if received is None:
+            await self._backoff.wait()
+
+    async def _rest(self) -> None:
+        await wait_for(self._woken, self._clock, self._settings.receive_wait)
+        self._woken.clear()
+
+    async def _receive(self) -> Sequence[DeliveredCommand]:
+        """Receive for partitions without a backlog: what is older comes first."""
+        ready = [number for number, owned in self._partitions.items() if not owned.backlog]
+        if not ready:
+            return ()
+        wait = self._wait() if len(ready) == len(self._partitions) else 0.0
+        return await self._log.receive(ready, limit=self._settings.batch, wait=wait)
+
+    def _wait(self) -> float:
+        longest = self._settings.receive_wait
+        due = self._timers.next_due()
+        if due is None:
+            return longest
+        return min(longest, max(0.0, (due - self._clock.now()) / SECOND))
+
+    def _own_work(self) -> list[DeliveredCommand]:
+        limit = self._settings.batch
+        work: list[DeliveredCommand] = []
+        for owned in self._partitions.values():
+            work.extend(owned.backlog.popleft() for _ in range(min(limit, len(owned.backlog))))
+        for live, command in self._timers.pop_due(self._clock.now(), limit):
+            owned_by = self._partitions.get(live.partition)
+            if owned_by is not None and owned_by.executions.get(live.state.key) is live:
+                work.append(DeliveredCommand("", CommandEnvelope(live.partition, command)))
+        return work
+
+    async def _decide(self, batch: Sequence[DeliveredCommand]) -> None:
+        if not batch:
+            return
+        involved = {delivered.envelope.partition for delivered in batch}
+        try:
+            await self._advance.advance(self._partitions, batch)
+        except OwnershipLost as lost:
+            self._drop(lost.partitions & involved, DropReason.LOST)
+            self._drop(involved - lost.partitions, DropReason.DOUBT)
+        except LeaseUnsafe:
+            self._drop(involved, DropReason.DOUBT)
+        except Exception:
+            _logger.exception("a batch failed: folding its partitions again")
+            self._drop(involved, DropReason.DOUBT)
+
+    def _drop(self, partitions: Collection[int], reason: DropReason) -> None:
+        leases = [self._partitions[number].lease for number in partitions if number in self._partitions]
+        if not leases:
+            return
+        self._forget(partitions)
+        self._telemetry.count("flowmesh.partitions.dropped", len(leases), {"reason": reason.value})
+        self._on_drop(leases, reason)
+
+    def _forget(self, partitions: Collection[int]) -> None:
+        for number in partitions:
+            self._partitions.pop(number, None)
+        self._timers.forget(frozenset(partitions))
+
+
+def _lost_tasks(owned: OwnedPartition, gateways: AbstractSet[str]) -> Iterator[DeliveredCommand]:
+    for live in owned.executions.values():
+        state = live.state
+        for node, gateway_id in state.gateways.items():
+            if gateway_id in gateways:
+                node_id = state.graph.nodes[node].id
+                command = LoseTask(state.key, node_id, state.attempts[node], LostCause.WORKER_LOST)
+                yield DeliveredCommand("", CommandEnvelope(owned.partition, command))

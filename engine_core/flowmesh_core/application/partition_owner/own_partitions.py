@@ -1,0 +1,187 @@
+"""Which partitions this member owns, and that it serves every one of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection, Iterator, Sequence
+
+from flowmesh_core.application.backoff import Backoff
+from flowmesh_core.application.member_session import MemberLease
+from flowmesh_core.application.partition_owner.lane import DropReason, Lane
+from flowmesh_core.application.partition_owner.settings import OwnerSettings
+from flowmesh_core.application.partition_owner.take_over import TakeOver
+from flowmesh_core.application.waiting import wait_for
+from flowmesh_core.domain.errors import StoreUnavailable
+from flowmesh_core.ports.clock import Clock
+from flowmesh_core.ports.membership import Member, Membership, PartitionLease, Role
+from flowmesh_core.ports.telemetry import Telemetry
+
+_logger = logging.getLogger(__name__)
+
+
+class OwnPartitions:
+    """Takes a fair share of the partitions, loads them, and hands surplus back.
+
+    What it holds is in one of two places: with a lane, or waiting to be loaded.
+    What the store believes it owns beyond that is released at the next look, so
+    no partition stays leased without being served.
+    """
+
+    def __init__(
+        self,
+        membership: Membership,
+        take_over: TakeOver,
+        lease: MemberLease,
+        settings: OwnerSettings,
+        clock: Clock,
+        telemetry: Telemetry,
+    ) -> None:
+        """Own partitions under `lease`."""
+        self._membership = membership
+        self._take_over = take_over
+        self._lease = lease
+        self._settings = settings
+        self._clock = clock
+        self._telemetry = telemetry
+        self._lanes: Sequence[Lane] = ()
+        self._serving: dict[int, PartitionLease] = {}
+        self._waiting: dict[int, PartitionLease] = {}
+        self._transport_lost: set[int] = set()
+        self._backoff = Backoff(clock)
+        self._woken = asyncio.Event()
+
+    def use(self, lanes: Sequence[Lane]) -> None:
+        """Spread partitions over these lanes, which report back by `dropped`."""
+        self._lanes = lanes
+
+    def wake(self) -> None:
+        """Have it look for something to do."""
+        self._woken.set()
+
+    def dropped(self, leases: Collection[PartitionLease], reason: DropReason) -> None:
+        """Hear from a lane that partitions went out of its memory."""
+        for lease in leases:
+            self._serving.pop(lease.partition, None)
+            if reason is DropReason.LOST:
+                continue
+            self._waiting[lease.partition] = lease
+            if reason is DropReason.TRANSPORT_LOST:
+                self._transport_lost.add(lease.partition)
+        self.wake()
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Look around at every tick, and load at once what lanes dropped, until `stopping`."""
+        while not stopping.is_set():
+            try:
+                await self.look()
+            except StoreUnavailable as error:
+                _logger.warning("cannot look after partitions: %s", error)
+            await self._load_until(self._clock.monotonic() + self._lease.tick, stopping)
+        await self._release_all()
+
+    async def look(self) -> None:
+        """Compare what is held with what should be, once.
+
+        Raises:
+            StoreUnavailable: The store does not answer.
+        """
+        members = await self._membership.live_members()
+        alive = {member.member_id for member in members}
+        for lane in self._lanes:
+            lane.notice_gateways(alive)
+            lane.wake()
+        await self._reconcile()
+        share = self._share(members)
+        await self._hand_back(share)
+        lacking = share - len(self._serving) - len(self._waiting)
+        if lacking > 0:
+            leases = await self._membership.acquire(self._lease.member_id, lacking)
+            await self._load(leases)
+        self._telemetry.measure("flowmesh.partitions.owned", len(self._serving))
+
+    async def load_waiting(self) -> None:
+        """Load what lanes dropped."""
+        waiting = list(self._waiting.values())
+        self._waiting.clear()
+        await self._load(waiting)
+
+    async def _load_until(self, deadline: float, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            remaining = deadline - self._clock.monotonic()
+            if not await wait_for(self._woken, self._clock, max(0.0, remaining)):
+                # A tick without trouble.
+                self._backoff.reset()
+                return
+            self._woken.clear()
+            if self._waiting:
+                await self._backoff.wait()
+                await self.load_waiting()
+
+    def _share(self, members: Collection[Member]) -> int:
+        owners = sum(Role.ORCHESTRATION in member.roles for member in members)
+        return -(-self._settings.partitions // max(1, owners))
+
+    async def _reconcile(self) -> None:
+        """Release what is leased but not served, and forget what is served but not leased."""
+        leased = set(await self._membership.owned(self._lease.member_id))
+        held = {**self._serving, **self._waiting}
+        gone = [number for number, lease in held.items() if lease not in leased]
+        await self._dismiss(gone)
+        unserved = leased - set(held.values())
+        if unserved:
+            _logger.warning("releasing %d partitions that are leased but not loaded", len(unserved))
+            await self._membership.release(self._lease.member_id, unserved)
+
+    async def _hand_back(self, share: int) -> None:
+        surplus = list(self._serving.values())[share:]
+        if surplus:
+            await self._dismiss([lease.partition for lease in surplus])
+            await self._membership.release(self._lease.member_id, surplus)
+
+    async def _load(self, leases: Sequence[PartitionLease]) -> None:
+        lost = [lease for lease in leases if lease.partition in self._transport_lost]
+        kept = [lease for lease in leases if lease.partition not in self._transport_lost]
+        size = self._settings.takeover_partitions
+        for group in _groups(kept, size):
+            await self._load_group(group, transport_lost=False)
+        for group in _groups(lost, size):
+            await self._load_group(group, transport_lost=True)
+
+    async def _load_group(self, leases: Sequence[PartitionLease], *, transport_lost: bool) -> None:
+        try:
+            loaded = await self._take_over.take(leases, transport_lost=transport_lost)
+        except Exception:
+            _logger.exception("cannot load %d partitions: releasing them", len(leases))
+            await self._membership.release(self._lease.member_id, leases)
+            return
+        for owned in loaded:
+            self._transport_lost.discard(owned.partition)
+            self._serving[owned.partition] = owned.lease
+            self._lane_of(owned.partition).adopt(owned)
+
+    async def _dismiss(self, partitions: Collection[int]) -> None:
+        """Take partitions out of memory without asking for them back."""
+        if not partitions:
+            return
+        for lane in self._lanes:
+            await lane.dismiss(partitions)
+        for number in partitions:
+            self._serving.pop(number, None)
+            self._waiting.pop(number, None)
+
+    async def _release_all(self) -> None:
+        held = [*self._serving.values(), *self._waiting.values()]
+        await self._dismiss([lease.partition for lease in held])
+        try:
+            await self._membership.release(self._lease.member_id, held)
+        except StoreUnavailable as error:
+            _logger.warning("cannot release partitions, the lease runs out by itself: %s", error)
+
+    def _lane_of(self, partition: int) -> Lane:
+        return self._lanes[partition % len(self._lanes)]
+
+
+def _groups(leases: Sequence[PartitionLease], size: int) -> Iterator[Sequence[PartitionLease]]:
+    for start in range(0, len(leases), size):
+        yield leases[start : start + size]
