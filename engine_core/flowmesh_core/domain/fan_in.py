@@ -15,16 +15,13 @@ from flowmesh_core.domain.execution import ExecutionState
 class FanIn(Enum):
     """What the parents of a node say about it."""
 
-    UNDECIDED = "undecided"
     FIRE = "fire"
     SKIP = "skip"
     UPSTREAM_FAILED = "upstream_failed"
 
 
 def fan_in(state: ExecutionState, node: int) -> FanIn:
-    """Decide a node, and only when every parent has ended."""
-    if state.undecided_parents[node]:
-        return FanIn.UNDECIDED
+    """Decide a node of `decidable`: one whose parents have all ended."""
     if state.failed_parents[node]:
         return FanIn.UPSTREAM_FAILED
     if state.completed_parents[node] or not state.graph.nodes[node].parents:
