@@ -1,0 +1,3 @@
+"""Workflows: built in Python, read from JSON, written as JSON and protobuf."""
+
+from __future__ import annotations
