@@ -153,7 +153,7 @@ class OwnPartitions:
             loaded = await self._take_over.take(leases, transport_lost=transport_lost)
         except Exception:
             _logger.exception("cannot load %d partitions: releasing them", len(leases))
-            await self._membership.release(self._lease.member_id, leases)
+            await self._give_back(leases)
             return
         for owned in loaded:
             self._transport_lost.discard(owned.partition)
@@ -173,10 +173,14 @@ class OwnPartitions:
     async def _release_all(self) -> None:
         held = [*self._serving.values(), *self._waiting.values()]
         await self._dismiss([lease.partition for lease in held])
+        await self._give_back(held)
+
+    async def _give_back(self, leases: Collection[PartitionLease]) -> None:
         try:
-            await self._membership.release(self._lease.member_id, held)
+            await self._membership.release(self._lease.member_id, leases)
         except StoreUnavailable as error:
-            _logger.warning("cannot release partitions, the lease runs out by itself: %s", error)
+            # The next look finds them leased but not served, or the lease runs out.
+            _logger.warning("cannot release %d partitions yet: %s", len(leases), error)
 
     def _lane_of(self, partition: int) -> Lane:
         return self._lanes[partition % len(self._lanes)]

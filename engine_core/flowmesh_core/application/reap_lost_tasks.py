@@ -1,0 +1,83 @@
+"""Tasks that dead gateways took come back."""
+
+from __future__ import annotations
+
+import logging
+
+from flowmesh_core.application.recently import Recently
+from flowmesh_core.domain.commands import LoseTask
+from flowmesh_core.domain.identity import partition_of
+from flowmesh_core.domain.states import LostCause
+from flowmesh_core.ports.clock import Clock
+from flowmesh_core.ports.command_log import CommandEnvelope, CommandLog, QueueEntry
+from flowmesh_core.ports.membership import Membership
+from flowmesh_core.ports.task_queue import TakenTask, TaskQueue
+from flowmesh_core.ports.telemetry import Telemetry
+
+_logger = logging.getLogger(__name__)
+
+_REPEAT_AFTER = 10.0
+"""Seconds for the owner of an execution to decide on a lost task before it is told again."""
+
+
+class ReapLostTasks:
+    """Tells owners of tasks that died with their gateway.
+
+    The owner removes the task from the queue together with its decision, so
+    nothing is lost when this stops half-way, and several may do it at once.
+    """
+
+    def __init__(
+        self,
+        membership: Membership,
+        queue: TaskQueue,
+        command_log: CommandLog,
+        clock: Clock,
+        telemetry: Telemetry,
+        *,
+        partitions: int,
+        limit: int = 1_000,
+    ) -> None:
+        """Report at most `limit` tasks of each gateway per sweep."""
+        self._membership = membership
+        self._queue = queue
+        self._log = command_log
+        self._telemetry = telemetry
+        self._partitions = partitions
+        self._limit = limit
+        self._reported: Recently[QueueEntry] = Recently(clock, _REPEAT_AFTER)
+
+    async def sweep(self) -> None:
+        """Report the tasks of gateways that are not alive, and forget gateways that have none left.
+
+        Raises:
+            StoreUnavailable: A store does not answer.
+        """
+        # In this order: a gateway is a member before it takes its first task.
+        gateways = await self._queue.gateways()
+        if not gateways:
+            return
+        alive = {member.member_id for member in await self._membership.live_members()}
+        for gateway_id in set(gateways) - alive:
+            await self._reap(gateway_id)
+
+    async def _reap(self, gateway_id: str) -> None:
+        abandoned = await self._queue.abandoned(gateway_id, self._limit)
+        if not abandoned:
+            await self._queue.forget_gateway(gateway_id)
+            return
+        fresh = set(self._reported.fresh([taken.entry for taken in abandoned]))
+        lost = [self._lose(taken) for taken in abandoned if taken.entry in fresh]
+        if lost:
+            _logger.warning("gateway %s is gone: giving up %d of its tasks", gateway_id, len(lost))
+            await self._log.send(lost)
+            self._telemetry.count("flowmesh.tasks.abandoned", len(lost))
+
+    def _lose(self, taken: TakenTask) -> CommandEnvelope:
+        task = taken.task
+        return CommandEnvelope(
+            partition_of(task.key, self._partitions),
+            LoseTask(task.key, task.node_id, task.attempt, LostCause.WORKER_LOST),
+            queue_entry=taken.entry,
+            traceparent=task.traceparent,
+        )

@@ -1,0 +1,52 @@
+"""The loop of the reaper role."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from random import random
+
+from flowmesh_core.ports.clock import Clock
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Something to do now and then.
+
+    Attributes:
+        name: What the log calls it.
+        interval: Seconds from the end of one to the start of the next, less up to a fifth at
+            random so that several reapers part.
+        run: One bounded sweep, safe to repeat.
+    """
+
+    name: str
+    interval: float
+    run: Callable[[], Awaitable[None]]
+
+
+class Reaper:
+    """Runs sweeps, each at its own pace."""
+
+    def __init__(self, sweeps: Sequence[Sweep], clock: Clock) -> None:
+        """Prepare; nothing happens before `run`."""
+        self._sweeps = sweeps
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Sweep until cancelled; a sweep that fails is tried again at its next time."""
+        async with asyncio.TaskGroup() as tasks:
+            for sweep in self._sweeps:
+                tasks.create_task(self._repeat(sweep))
+
+    async def _repeat(self, sweep: Sweep) -> None:
+        while True:
+            await self._clock.sleep(sweep.interval * (1 - random() / 5))  # noqa: S311 - spreads load, keeps no secret
+            try:
+                await sweep.run()
+            except Exception:
+                _logger.exception("sweep %s failed", sweep.name)
