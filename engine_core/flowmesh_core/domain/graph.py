@@ -6,10 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from flowmesh_core.domain.expressions import CompileExpression, Scope
+from flowmesh_core.domain.evaluation import Evaluator
+from flowmesh_core.domain.expressions import CompileExpression, ExpressionError, Scope
+from flowmesh_core.domain.json_text import json_type, read_json
+from flowmesh_core.domain.limits import Limits
 from flowmesh_core.domain.payload import Payload
 from flowmesh_core.domain.policy import RetryPolicy, Timeouts
+from flowmesh_core.domain.references import Expression, parse_expression
+from flowmesh_core.domain.templates import Hole, Template, may_have_holes, parse_template
 from flowmesh_core.domain.workflow import Workflow
+
+_EMPTY_CONFIG = Payload(b"{}")
 
 Condition = Callable[[Scope], bool]
 """Says whether a node runs. Raises `ExpressionError`."""
@@ -62,15 +69,17 @@ class Graph:
     referenced: frozenset[int]
 
 
-def plan_graph(workflow: Workflow, digest: str, compile_expression: CompileExpression) -> Graph:
-    """Prepare a workflow that `validate` found nothing wrong with.
-
-    Raises:
-        ExpressionError: An expression that compiled at submission no longer does.
-    """
+def plan_graph(
+    workflow: Workflow,
+    digest: str,
+    compile_expression: CompileExpression,
+    maximum_input_bytes: int = Limits().input_bytes,
+) -> Graph:
+    """Prepare a workflow that `validate` found nothing wrong with."""
     index = {node.id: position for position, node in enumerate(workflow.nodes)}
     parents = [tuple(index[parent] for parent in node.dependencies) for node in workflow.nodes]
     children = _children(parents)
+    planner = _Planner(Evaluator(index, compile_expression), maximum_input_bytes)
     nodes = tuple(
         PlannedNode(
             id=node.id,
@@ -79,12 +88,12 @@ def plan_graph(workflow: Workflow, digest: str, compile_expression: CompileExpre
             children=tuple(children[position]),
             retry_policy=node.retry_policy,
             timeouts=node.timeouts,
-            runs=None,
-            resolve=_constant(node.config or Payload(b"{}")),
+            runs=planner.condition(node.condition) if node.condition else None,
+            resolve=planner.resolve(node.config or _EMPTY_CONFIG),
         )
         for position, node in enumerate(workflow.nodes)
     )
-    return Graph(workflow.name, digest, nodes, MappingProxyType(index), frozenset())
+    return Graph(workflow.name, digest, nodes, MappingProxyType(index), frozenset(planner.referenced))
 
 
 def _children(parents: list[tuple[int, ...]]) -> list[list[int]]:
@@ -93,6 +102,59 @@ def _children(parents: list[tuple[int, ...]]) -> list[list[int]]:
         for parent in its_parents:
             children[parent].append(position)
     return children
+
+
+class _Planner:
+    """Prepares conditions and configs, and collects whose outputs they read."""
+
+    def __init__(self, evaluator: Evaluator, maximum_input_bytes: int) -> None:
+        self._evaluator = evaluator
+        self._maximum_input_bytes = maximum_input_bytes
+        self.referenced: set[int] = set()
+
+    def condition(self, source: str) -> Condition:
+        expression = parse_expression(source)
+        self._note(expression)
+        evaluator = self._evaluator
+
+        def runs(scope: Scope) -> bool:
+            value = evaluator.value(expression, scope)
+            if isinstance(value, bool):
+                return value
+            raise ExpressionError(f"the condition is not true or false but {json_type(value)}")
+
+        return runs
+
+    def resolve(self, config: Payload) -> Resolve:
+        if not may_have_holes(config):
+            return _constant(config)
+        template = parse_template(read_json(config.data))
+        holes = tuple(template.holes)
+        for hole in holes:
+            self._note(hole.expression)
+        if not holes:
+            return _constant(config)
+        return self._filled(config, template)
+
+    def _filled(self, config: Payload, template: Template) -> Resolve:
+        evaluator, maximum_bytes = self._evaluator, self._maximum_input_bytes
+
+        def resolve(scope: Scope) -> Payload:
+            data = template.fill(lambda hole: _value(evaluator, hole, scope), maximum_bytes)
+            return Payload(data, config.content_type, config.metadata)
+
+        return resolve
+
+    def _note(self, expression: Expression) -> None:
+        names = (reference.node for reference in expression.references)
+        self.referenced.update(self._evaluator.index[name] for name in names if name is not None)
+
+
+def _value(evaluator: Evaluator, hole: Hole, scope: Scope) -> object:
+    try:
+        return evaluator.value(hole.expression, scope)
+    except ExpressionError as error:
+        raise ExpressionError(f"{hole.path}: {error}") from error
 
 
 def _constant(payload: Payload) -> Resolve:
