@@ -121,6 +121,16 @@ class ExecutionStore(Protocol):
         definition and without `workflow` raises `WorkflowNotFound`.
         """
 
+    async def claim_request(
+        self, key: ExecutionKey, method: str, request_id: str, digest: str, created_at: Micros
+    ) -> bool:
+        """Let a request id stand for one operation on an execution, such as `CancelExecution`.
+
+        Returns False when the id stands for another digest in this namespace and
+        method; True when it is new or stands for this one. The record goes with
+        the execution in `delete_closed`.
+        """
+
     async def get(self, key: ExecutionKey) -> ExecutionRecord | None:
         """Return one record, or None when there is none."""
 
