@@ -70,6 +70,7 @@ class AdvanceExecutions:
             HistoryConflict: Another owner wrote; nothing was written.
             AppendOutcomeUnknown: It may have been written.
             StoreUnavailable: Nothing was written, or not everything was sent.
+            TransportLost: What was sent before may be gone.
         """
         broken = await self._load_strangers(partitions, batch)
         now = self._clock.now()

@@ -17,6 +17,7 @@ from flowmesh_core.application.partition_owner.advance_executions import (
 )
 from flowmesh_core.application.partition_owner.owned_partition import OwnedPartition
 from flowmesh_core.application.partition_owner.settings import OwnerSettings
+from flowmesh_core.application.partition_owner.take_over import TakeOver
 from flowmesh_core.application.partition_owner.timers import TimerHeap
 from flowmesh_core.application.waiting import wait_for
 from flowmesh_core.domain.commands import LoseTask
@@ -55,6 +56,7 @@ class Lane:
         self,
         lease: MemberLease,
         log: CommandLog,
+        take_over: TakeOver,
         ports: AdvancePorts,
         settings: OwnerSettings,
         on_drop: OnDrop,
@@ -62,6 +64,7 @@ class Lane:
         """Start without partitions; `on_drop` hears of those that went out of memory."""
         self._lease = lease
         self._log = log
+        self._take_over = take_over
         self._clock = ports.clock
         self._telemetry = ports.telemetry
         self._settings = settings
@@ -85,11 +88,17 @@ class Lane:
         """Have the lane look again whether it has something to do."""
         self._woken.set()
 
-    def adopt(self, owned: OwnedPartition) -> None:
-        """Begin to advance a loaded partition."""
-        self._partitions[owned.partition] = owned
-        for live in owned.executions.values():
-            self._timers.add_all(live)
+    async def take(self, leases: Sequence[PartitionLease], *, transport_lost: bool) -> None:
+        """Load partitions, beside the batch under way, and begin to advance them.
+
+        Raises:
+            StoreUnavailable: A store does not answer; none of them is served.
+            TransportLost: The transport lost data meanwhile; none of them is served.
+        """
+        for owned in await self._take_over.take(leases, transport_lost=transport_lost):
+            self._partitions[owned.partition] = owned
+            for live in owned.executions.values():
+                self._timers.add_all(live)
         self.wake()
 
     async def dismiss(self, partitions: Collection[int]) -> None:
@@ -112,9 +121,9 @@ class Lane:
         async with self._turn:
             try:
                 received = await self._receive()
-            except TransportLost:
-                _logger.warning("Redis lost data: folding and dispatching again")
-                self._drop(list(self._partitions), DropReason.TRANSPORT_LOST)
+            except TransportLost as lost:
+                _logger.warning("%s", lost)
+                self._drop(lost.partitions, DropReason.TRANSPORT_LOST)
                 return
             except StoreUnavailable as error:
                 _logger.warning("cannot receive commands: %s", error)
@@ -163,6 +172,10 @@ class Lane:
             await self._advance.advance(self._partitions, batch)
         except OwnershipLost as lost:
             self._drop(lost.partitions & involved, DropReason.LOST)
+            self._drop(involved - lost.partitions, DropReason.DOUBT)
+        except TransportLost as lost:
+            _logger.warning("%s", lost)
+            self._drop(lost.partitions, DropReason.TRANSPORT_LOST)
             self._drop(involved - lost.partitions, DropReason.DOUBT)
         except LeaseUnsafe:
             self._drop(involved, DropReason.DOUBT)

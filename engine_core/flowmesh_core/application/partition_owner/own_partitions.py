@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 
 from flowmesh_core.application.backoff import Backoff
 from flowmesh_core.application.member_session import MemberLease
 from flowmesh_core.application.partition_owner.lane import DropReason, Lane
 from flowmesh_core.application.partition_owner.settings import OwnerSettings
-from flowmesh_core.application.partition_owner.take_over import TakeOver
 from flowmesh_core.application.waiting import wait_for
 from flowmesh_core.domain.errors import StoreUnavailable
 from flowmesh_core.ports.clock import Clock
@@ -31,7 +31,6 @@ class OwnPartitions:
     def __init__(
         self,
         membership: Membership,
-        take_over: TakeOver,
         lease: MemberLease,
         settings: OwnerSettings,
         clock: Clock,
@@ -39,7 +38,6 @@ class OwnPartitions:
     ) -> None:
         """Own partitions under `lease`."""
         self._membership = membership
-        self._take_over = take_over
         self._lease = lease
         self._settings = settings
         self._clock = clock
@@ -101,7 +99,13 @@ class OwnPartitions:
         self._telemetry.measure("flowmesh.partitions.owned", len(self._serving))
 
     async def load_waiting(self) -> None:
-        """Load what lanes dropped."""
+        """Load what lanes dropped, as far as the store says that it is still owned."""
+        try:
+            await self._reconcile()
+        except StoreUnavailable as error:
+            # Not loaded, so it must not stay leased: the next look releases it.
+            _logger.warning("cannot load %d partitions: %s", len(self._waiting), error)
+            self._waiting.clear()
         waiting = list(self._waiting.values())
         self._waiting.clear()
         await self._load(waiting)
@@ -140,25 +144,25 @@ class OwnPartitions:
             await self._membership.release(self._lease.member_id, surplus)
 
     async def _load(self, leases: Sequence[PartitionLease]) -> None:
-        lost = [lease for lease in leases if lease.partition in self._transport_lost]
-        kept = [lease for lease in leases if lease.partition not in self._transport_lost]
+        groups: defaultdict[tuple[Lane, bool], list[PartitionLease]] = defaultdict(list)
+        for lease in leases:
+            lane = self._lanes[lease.partition % len(self._lanes)]
+            groups[(lane, lease.partition in self._transport_lost)].append(lease)
         size = self._settings.takeover_partitions
-        for group in _groups(kept, size):
-            await self._load_group(group, transport_lost=False)
-        for group in _groups(lost, size):
-            await self._load_group(group, transport_lost=True)
+        for (lane, transport_lost), group in groups.items():
+            for start in range(0, len(group), size):
+                await self._load_group(lane, group[start : start + size], transport_lost)
 
-    async def _load_group(self, leases: Sequence[PartitionLease], *, transport_lost: bool) -> None:
+    async def _load_group(self, lane: Lane, leases: Sequence[PartitionLease], transport_lost: bool) -> None:
         try:
-            loaded = await self._take_over.take(leases, transport_lost=transport_lost)
+            await lane.take(leases, transport_lost=transport_lost)
         except Exception:
             _logger.exception("cannot load %d partitions: releasing them", len(leases))
             await self._give_back(leases)
             return
-        for owned in loaded:
-            self._transport_lost.discard(owned.partition)
-            self._serving[owned.partition] = owned.lease
-            self._lane_of(owned.partition).adopt(owned)
+        for lease in leases:
+            self._transport_lost.discard(lease.partition)
+            self._serving[lease.partition] = lease
 
     async def _dismiss(self, partitions: Collection[int]) -> None:
         """Take partitions out of memory without asking for them back."""
@@ -181,11 +185,3 @@ class OwnPartitions:
         except StoreUnavailable as error:
             # The next look finds them leased but not served, or the lease runs out.
             _logger.warning("cannot release %d partitions yet: %s", len(leases), error)
-
-    def _lane_of(self, partition: int) -> Lane:
-        return self._lanes[partition % len(self._lanes)]
-
-
-def _groups(leases: Sequence[PartitionLease], size: int) -> Iterator[Sequence[PartitionLease]]:
-    for start in range(0, len(leases), size):
-        yield leases[start : start + size]

@@ -24,10 +24,15 @@ from flowmesh_core.ports.telemetry import Telemetry
 
 @dataclass(frozen=True, slots=True)
 class OwnerPorts:
-    """What an owner needs from the world."""
+    """What an owner needs from the world.
+
+    Attributes:
+        command_logs: One per lane, each with a reader of its own; while one lane
+            waits for the store, another decides.
+    """
 
     membership: Membership
-    command_log: CommandLog
+    command_logs: tuple[CommandLog, ...]
     outbox: Outbox
     history: HistoryStore
     executions: ExecutionStore
@@ -69,14 +74,11 @@ class PartitionOwner:
         ports = self._ports
         settings = self._settings
         loader = LoadExecutions(ports.executions, ports.history, ports.graphs)
-        take_over = TakeOver(
-            ports.command_log, ports.outbox, ports.executions, loader, settings.takeover_executions
-        )
         advance = AdvancePorts(ports.history, ports.outbox, loader, ports.clock, ports.telemetry)
-        partitions = OwnPartitions(ports.membership, take_over, lease, settings, ports.clock, ports.telemetry)
-        lanes = [
-            Lane(lease, ports.command_log, advance, settings, partitions.dropped)
-            for _ in range(settings.lanes)
-        ]
+        partitions = OwnPartitions(ports.membership, lease, settings, ports.clock, ports.telemetry)
+        lanes = []
+        for log in ports.command_logs:
+            take_over = TakeOver(log, ports.outbox, ports.executions, loader, settings.takeover_executions)
+            lanes.append(Lane(lease, log, take_over, advance, settings, partitions.dropped))
         partitions.use(lanes)
         return partitions, lanes

@@ -13,8 +13,6 @@ class OwnerSettings:
         partitions: How many partitions the cluster has.
         window: How many attempts one execution may have in flight.
         batch: How many commands of one partition are decided at once.
-        lanes: Over how many loops the partitions are spread; while one waits for
-            the store, another decides.
         receive_wait: The longest wait for a command, in seconds; a partition
             that is taken over waits as long for its first one.
         takeover_partitions: How many partitions are loaded at once.
@@ -24,7 +22,6 @@ class OwnerSettings:
     partitions: int
     window: int = 5_000
     batch: int = 256
-    lanes: int = 2
     receive_wait: float = 0.25
     takeover_partitions: int = 64
     takeover_executions: int = 1_000
