@@ -86,18 +86,18 @@ class AdvanceExecutions:
         self, partitions: Mapping[int, OwnedPartition], batch: Sequence[DeliveredCommand]
     ) -> frozenset[ExecutionKey]:
         """Load what the batch needs and memory lacks; return what is stored but cannot be loaded."""
-        strangers: dict[ExecutionKey, None] = {}
+        strangers: dict[ExecutionKey, int] = {}
         for delivered in batch:
-            key = delivered.envelope.command.key
-            if key not in partitions[delivered.envelope.partition].executions:
-                strangers[key] = None
+            envelope = delivered.envelope
+            if envelope.command.key not in partitions[envelope.partition].executions:
+                strangers[envelope.command.key] = envelope.partition
         if not strangers:
             return frozenset()
         loaded = await self._loader.load(strangers)
-        for live in loaded.executions.values():
-            owned = partitions.get(live.partition)
-            if owned is not None:
-                owned.add(live)
+        for key, live in loaded.executions.items():
+            # A command that came by a wrong partition finds no execution there.
+            if live.partition == strangers[key]:
+                partitions[live.partition].add(live)
                 self._timers.add_all(live)
         return loaded.broken
 

@@ -73,6 +73,7 @@ class Lane:
         self._advance = AdvanceExecutions(ports, lease, self._timers, settings.window)
         self._partitions: dict[int, OwnedPartition] = {}
         self._backoff = Backoff(ports.clock)
+        self._limit = settings.batch
         self._turn = asyncio.Lock()
         self._woken = asyncio.Event()
 
@@ -144,7 +145,16 @@ class Lane:
         if not ready:
             return ()
         wait = self._wait() if len(ready) == len(self._partitions) else 0.0
-        return await self._log.receive(ready, limit=self._settings.batch, wait=wait)
+        received = await self._log.receive(ready, limit=self._limit, wait=wait)
+        self._limit = self._next_limit(len(received), len(ready))
+        return received
+
+    def _next_limit(self, received: int, partitions: int) -> int:
+        """Let one busy partition fill a batch, but give many busy ones a share each."""
+        settings = self._settings
+        if received < settings.turn // 2:
+            return settings.batch
+        return min(settings.batch, max(1, settings.turn // partitions))
 
     def _wait(self) -> float:
         longest = self._settings.receive_wait

@@ -12,7 +12,9 @@ class OwnerSettings:
     Attributes:
         partitions: How many partitions the cluster has.
         window: How many attempts one execution may have in flight.
-        batch: How many commands of one partition are decided at once.
+        batch: How many commands of one partition are decided at once, at most.
+        turn: How many commands are decided at once when many partitions are busy:
+            the loop does nothing else meanwhile.
         receive_wait: The longest wait for a command, in seconds; a partition
             that is taken over waits as long for its first one.
         takeover_partitions: How many partitions are loaded at once.
@@ -22,6 +24,7 @@ class OwnerSettings:
     partitions: int
     window: int = 5_000
     batch: int = 256
+    turn: int = 2_048
     receive_wait: float = 0.25
     takeover_partitions: int = 64
     takeover_executions: int = 1_000
