@@ -49,6 +49,7 @@ _TOKEN = re.compile(
     r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<quoted>`[^`]*`)|(?P<mark>.)",
     re.DOTALL,
 )
+_PLAIN_TEXT = re.compile(r"(['\"])([^'\"\\]*)\1")
 _LITERALS = frozenset({"true", "false", "null"})
 _NOT_VARIABLES = _LITERALS | frozenset(
     {"in", "bool", "bytes", "double", "dyn", "int", "list", "map", "null_type", "string", "type", "uint"}
@@ -132,6 +133,12 @@ def _reference(variable: str, path: tuple[str | int, ...], *, is_test: bool = Fa
     return Reference(path[0], path[1:], variable, is_test)
 
 
+def _plain_text(literal: str) -> str | None:
+    """Return the value of a CEL string that has no escapes; others do not fix a path."""
+    match = _PLAIN_TEXT.fullmatch(literal)
+    return None if match is None else str(match[2])
+
+
 class _Token(NamedTuple):
     kind: str
     text: str
@@ -193,8 +200,9 @@ class _CelReader:
         mark, token, after = (self._at(position + offset) for offset in range(3))
         if mark.text == "." and token.kind == "name" and after.text != "(":
             return token.text, position + 2
-        if mark.text == "[" and token.text[:1] == '"' != token.text[1:2] and after.text == "]":
-            return _unquoted(token.text), position + 3
+        if mark.text == "[" and token.kind == "text" and after.text == "]":
+            key = _plain_text(token.text)
+            return None if key is None else (key, position + 3)
         return None
 
     def _follow_scope(self, position: int) -> None:
