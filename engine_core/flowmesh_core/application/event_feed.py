@@ -1,0 +1,129 @@
+"""The events of one execution, for all who watch it on this replica."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+
+from flowmesh_core.domain.events import Event, NodeCompleted
+from flowmesh_core.domain.identity import ExecutionKey
+from flowmesh_core.ports.history_store import HistoryStore
+
+_BUFFERED_EVENTS = 256
+_BUFFERED_BYTES = 1024 * 1024
+_EVENT_BYTES = 200
+
+
+class EventFeed:
+    """The newest events of one execution, read once for all who watch it here.
+
+    A watcher that is further behind than the buffer reaches reads by itself.
+    """
+
+    def __init__(self, key: ExecutionKey, histories: HistoryStore, poll: float) -> None:
+        """Start empty; `poll` is how many seconds may pass without reading."""
+        self.key = key
+        self.watchers = 0
+        self._histories = histories
+        self._poll = poll
+        self._buffer: deque[Event] = deque()
+        self._bytes = 0
+        self._last = 0
+        self._hinted = 0
+        self._page = _BUFFERED_EVENTS
+        self._turn = asyncio.Lock()
+        self._reads = 0
+        self._read_at = float("-inf")
+        self._changed = asyncio.Event()
+        self._closing = False
+
+    def hint(self, sequence: int | None) -> None:
+        """Note that there are events up to `sequence`, or that there may be any."""
+        self._hinted = max(self._hinted, self._last + 1 if sequence is None else sequence)
+        if self._hinted > self._last:
+            self._wake()
+
+    def reach(self, sequence: int) -> None:
+        """Note that events up to `sequence` were read elsewhere: the buffer begins behind them."""
+        if sequence > self._last:
+            self._buffer.clear()
+            self._bytes = 0
+            self._last = sequence
+            self._wake()
+
+    def close(self) -> None:
+        """Let all who wait go away empty-handed, now and later."""
+        self._closing = True
+        self._wake()
+
+    async def next(self, position: int) -> Sequence[Event]:
+        """Return events after `position`, waiting for them as long as it takes; none after `close`.
+
+        Raises:
+            StoreUnavailable: The store does not answer.
+        """
+        while not self._closing:
+            if position < self._last:
+                return self._buffered(position) or await self._read(position)
+            if self._hinted > self._last or self._since_read() >= self._poll:
+                await self._advance()
+            else:
+                await self._wait(self._poll - self._since_read())
+        return ()
+
+    def _buffered(self, position: int) -> Sequence[Event]:
+        if not self._buffer or self._buffer[0].sequence > position + 1:
+            return ()
+        return [event for event in self._buffer if event.sequence > position]
+
+    async def _advance(self) -> None:
+        """Read what is new, unless another watcher has just done so."""
+        reads = self._reads
+        async with self._turn:
+            if self._reads > reads:
+                return
+            hinted, page = self._hinted, self._page
+            events = await self._read(self._last)
+            for event in events:
+                self._keep(event)
+            if len(events) >= page:
+                self._hinted = max(self._hinted, self._last + 1)  # there may be more
+            elif self._hinted == hinted:
+                self._hinted = self._last  # a hint of what is not there must not make us spin
+            self._reads += 1
+            self._read_at = asyncio.get_running_loop().time()
+            self._wake()
+
+    async def _read(self, position: int) -> Sequence[Event]:
+        events = await self._histories.read(self.key, after=position, limit=self._page)
+        is_heavy = sum(map(_size, events)) > _BUFFERED_BYTES
+        self._page = max(1, self._page // 4) if is_heavy else min(_BUFFERED_EVENTS, self._page * 2)
+        return events
+
+    def _keep(self, event: Event) -> None:
+        if event.sequence != self._last + 1:  # `reach` went ahead of this read
+            return
+        self._buffer.append(event)
+        self._bytes += _size(event)
+        self._last = event.sequence
+        while len(self._buffer) > _BUFFERED_EVENTS or self._bytes > _BUFFERED_BYTES:
+            self._bytes -= _size(self._buffer.popleft())
+
+    def _since_read(self) -> float:
+        return asyncio.get_running_loop().time() - self._read_at
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def _wait(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+
+
+def _size(event: Event) -> int:
+    return _EVENT_BYTES + (len(event.output.data) if isinstance(event, NodeCompleted) else 0)

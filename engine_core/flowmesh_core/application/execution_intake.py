@@ -1,0 +1,131 @@
+"""Group commit: whatever waits while one statement runs goes into the next."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flowmesh_core.application.start_sender import StartSender
+from flowmesh_core.domain.errors import FlowmeshError, StoreUnavailable
+from flowmesh_core.ports.execution_store import CreateResult, CreateStatus, ExecutionStore, NewExecution
+from flowmesh_core.ports.telemetry import Telemetry
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeLimits:
+    """How much is gathered and how long it may take.
+
+    Attributes:
+        batch: Executions in one statement, unless a single call brings more.
+        queue: Executions that may wait.
+        patience: Seconds that a call waits for its commit.
+    """
+
+    batch: int = 500
+    queue: int = 20_000
+    patience: float = 10.0
+
+
+@dataclass(slots=True)
+class _Waiting:
+    executions: Sequence[NewExecution]
+    answer: asyncio.Future[Sequence[CreateResult]]
+
+
+class ExecutionIntake:
+    """Stores new executions for all callers of this process, in one statement at a time."""
+
+    def __init__(
+        self,
+        executions: ExecutionStore,
+        starts: StartSender,
+        telemetry: Telemetry,
+        limits: IntakeLimits = IntakeLimits(),
+    ) -> None:
+        """Create in `executions`, and let `starts` tell the owners."""
+        self._executions = executions
+        self._starts = starts
+        self._telemetry = telemetry
+        self._limits = limits
+        self._waiting: deque[_Waiting] = deque()
+        self._queued = 0
+        self._arrived = asyncio.Event()
+
+    async def create(self, executions: Sequence[NewExecution]) -> Sequence[CreateResult]:
+        """Return what `ExecutionStore.create` answers, after its commit.
+
+        Raises:
+            StoreUnavailable: Too much waits, or no answer came in time; in the
+                latter case the executions may have been accepted.
+        """
+        if self._queued + len(executions) > self._limits.queue:
+            raise StoreUnavailable("too many submissions wait to be stored", retry_after=1.0)
+        answer: asyncio.Future[Sequence[CreateResult]] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(executions, answer))
+        self._queued += len(executions)
+        self._arrived.set()
+        try:
+            async with asyncio.timeout(self._limits.patience):
+                return await answer
+        except TimeoutError:
+            message = "the store did not answer in time; repeat with the same request id"
+            raise StoreUnavailable(message, retry_after=1.0) from None
+
+    async def run(self) -> None:
+        """Store what arrives, until cancelled."""
+        try:
+            while True:
+                await self._arrived.wait()
+                batch = self._next_batch()
+                if batch:
+                    await self._store(batch)
+                elif not self._waiting:
+                    self._arrived.clear()
+        finally:
+            self._refuse(list(self._waiting), StoreUnavailable("the server shuts down", retry_after=0.0))
+
+    def _next_batch(self) -> list[_Waiting]:
+        batch: list[_Waiting] = []
+        size = 0
+        while self._waiting and (not batch or size + len(self._waiting[0].executions) <= self._limits.batch):
+            waiting = self._waiting.popleft()
+            self._queued -= len(waiting.executions)
+            if not waiting.answer.done():  # its caller has not gone away
+                batch.append(waiting)
+                size += len(waiting.executions)
+        return batch
+
+    async def _store(self, batch: list[_Waiting]) -> None:
+        executions = [execution for waiting in batch for execution in waiting.executions]
+        try:
+            results = await self._executions.create(executions)
+        except FlowmeshError as error:
+            self._refuse(batch, error)
+            return
+        except BaseException:
+            self._refuse(batch, StoreUnavailable("storing the submission failed", retry_after=1.0))
+            raise
+        self._telemetry.measure("flowmesh.submission.batch_size", len(executions))
+        self._answer(batch, results)
+        self._starts.offer(
+            [
+                (execution.partition, execution.key)
+                for execution, result in zip(executions, results, strict=True)
+                if result.status is CreateStatus.CREATED
+            ]
+        )
+
+    def _answer(self, batch: list[_Waiting], results: Sequence[CreateResult]) -> None:
+        position = 0
+        for waiting in batch:
+            end = position + len(waiting.executions)
+            if not waiting.answer.done():
+                waiting.answer.set_result(results[position:end])
+            position = end
+
+    def _refuse(self, batch: list[_Waiting], error: FlowmeshError) -> None:
+        for waiting in batch:
+            if not waiting.answer.done():
+                waiting.answer.set_exception(error)

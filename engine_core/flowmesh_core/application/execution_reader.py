@@ -1,0 +1,118 @@
+"""Reading executions: a record, and a view folded from its history."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from flowmesh_core.application.bounded_cache import BoundedCache
+from flowmesh_core.application.graph_cache import GraphCache
+from flowmesh_core.domain.errors import ExecutionNotFound, StoreUnavailable
+from flowmesh_core.domain.events import NodeCompleted
+from flowmesh_core.domain.graph import Graph
+from flowmesh_core.domain.identity import ExecutionKey
+from flowmesh_core.domain.time import Micros
+from flowmesh_core.domain.view import ExecutionView, apply
+from flowmesh_core.ports.execution_store import ExecutionRecord, ExecutionStore
+from flowmesh_core.ports.history_store import HistoryStore
+
+_PAGE = 2_000
+_NODE_WEIGHT = 512
+_VIEWS_WEIGHT = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionSnapshot:
+    """An execution and its nodes at `view.last_sequence`.
+
+    Attributes:
+        record: What was asked for, with the state of the view.
+        view: The fold of the history. It is shared and goes on: read it before the next await.
+        offered: The handlers, among those that tasks wait for, that connected workers offer.
+    """
+
+    record: ExecutionRecord
+    view: ExecutionView
+    offered: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class _Folded:
+    view: ExecutionView
+    weight: int
+
+
+class ExecutionReader:
+    """Reads executions, and keeps folded views so that reading again costs the new events alone."""
+
+    def __init__(self, executions: ExecutionStore, histories: HistoryStore, graphs: GraphCache) -> None:
+        """Read from these."""
+        self._executions = executions
+        self._histories = histories
+        self._graphs = graphs
+        self._folded: BoundedCache[tuple[ExecutionKey, Micros], _Folded] = BoundedCache(_VIEWS_WEIGHT)
+
+    async def record(self, key: ExecutionKey) -> ExecutionRecord:
+        """Return a record.
+
+        Raises:
+            ExecutionNotFound: There is none.
+            StoreUnavailable: The store does not answer.
+        """
+        record = await self._executions.get(key)
+        if record is None:
+            raise ExecutionNotFound(
+                f"execution {key.execution_id} does not exist in namespace {key.namespace}",
+                metadata={"namespace": key.namespace, "execution_id": key.execution_id},
+            )
+        return record
+
+    async def graph(self, record: ExecutionRecord) -> Graph:
+        """Return what an execution runs.
+
+        Raises:
+            StoreUnavailable: The store does not answer, or lacks the definition.
+        """
+        definition = (record.key.namespace, record.workflow_digest)
+        graph = (await self._graphs.get_many([definition])).get(definition)
+        if graph is None:
+            raise StoreUnavailable(f"the workflow of execution {record.key} cannot be read", retry_after=5.0)
+        return graph
+
+    async def snapshot(self, key: ExecutionKey) -> ExecutionSnapshot:
+        """Return an execution as its history tells it now.
+
+        Raises:
+            ExecutionNotFound: There is none.
+            StoreUnavailable: The store does not answer.
+        """
+        record = await self.record(key)
+        life = (key, record.created_at)  # an id may be used again after its execution was removed
+        folded = self._folded.get(life)
+        if folded is None:
+            view = ExecutionView(await self.graph(record))
+            folded = _Folded(view, _NODE_WEIGHT * len(view.nodes))
+        await self._catch_up(key, folded)
+        self._folded.put(life, folded, folded.weight)
+        return ExecutionSnapshot(_as_viewed(record, folded.view), folded.view)
+
+    async def _catch_up(self, key: ExecutionKey, folded: _Folded) -> None:
+        view = folded.view
+        while not view.status.is_terminal:
+            events = await self._histories.read(key, after=view.last_sequence, limit=_PAGE)
+            for event in events:
+                if event.sequence == view.last_sequence + 1:  # another reader may have been faster
+                    apply(view, event)
+                    folded.weight += len(event.output.data) if isinstance(event, NodeCompleted) else 0
+            if len(events) < _PAGE:
+                return
+
+
+def _as_viewed(record: ExecutionRecord, view: ExecutionView) -> ExecutionRecord:
+    """Return the record as of the events of the view, which was read later."""
+    return replace(
+        record,
+        status=view.status,
+        started_at=view.started_at,
+        closed_at=view.closed_at,
+        failure=view.failure,
+    )

@@ -1,0 +1,165 @@
+"""Many watchers of one process, few subscriptions and reads."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from flowmesh_core.application.backoff import Backoff
+from flowmesh_core.application.event_feed import EventFeed
+from flowmesh_core.domain.errors import StoreUnavailable, TooManyWatchers
+from flowmesh_core.domain.identity import ExecutionKey
+from flowmesh_core.ports.clock import Clock
+from flowmesh_core.ports.history_store import HistoryStore
+from flowmesh_core.ports.watch_hints import WatchHints
+
+_logger = logging.getLogger(__name__)
+
+_SUBSCRIBE_PATIENCE = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class WatchSettings:
+    """Limits of the watchers of one process; times in seconds.
+
+    Attributes:
+        maximum_watchers: How many streams may be open.
+        poll: How often an execution is read although no hint came.
+        bookmark: The longest silence of a stream.
+        lifetime: When a stream is ended, to be resumed elsewhere.
+    """
+
+    maximum_watchers: int = 10_000
+    poll: float = 2.0
+    bookmark: float = 15.0
+    lifetime: float = 1_800.0
+
+
+class WatchHub:
+    """Opens one subscription per partition that is watched, and one feed per execution."""
+
+    def __init__(
+        self, hints: WatchHints, histories: HistoryStore, clock: Clock, settings: WatchSettings
+    ) -> None:
+        """Serve at most `settings.maximum_watchers`."""
+        self._hints = hints
+        self._histories = histories
+        self._clock = clock
+        self._settings = settings
+        self._feeds: dict[ExecutionKey, EventFeed] = {}
+        self._partitions: dict[int, _PartitionListener] = {}
+        self._watchers = 0
+        self._draining = False
+
+    @property
+    def settings(self) -> WatchSettings:
+        """What streams are held to."""
+        return self._settings
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether streams are to end, to be resumed on another replica."""
+        return self._draining
+
+    def drain(self) -> None:
+        """End every stream."""
+        self._draining = True
+        for feed in self._feeds.values():
+            feed.close()
+
+    @asynccontextmanager
+    async def watch(self, key: ExecutionKey, partition: int) -> AsyncIterator[EventFeed]:
+        """Give the feed of an execution; on entry hints arrive, or polling stands in for them.
+
+        Raises:
+            TooManyWatchers: This process serves as many as it may.
+            StoreUnavailable: It shuts down.
+        """
+        if self._draining:
+            raise StoreUnavailable("the server shuts down", retry_after=0.0)
+        if self._watchers >= self._settings.maximum_watchers:
+            raise TooManyWatchers("this server has as many watchers as it may", retry_after=1.0)
+        self._watchers += 1
+        feed = self._join(key, partition)
+        try:
+            await self._partitions[partition].ready()
+            yield feed
+        finally:
+            self._watchers -= 1
+            await self._leave(feed, partition)
+
+    def _join(self, key: ExecutionKey, partition: int) -> EventFeed:
+        feed = self._feeds.get(key)
+        if feed is None:
+            feed = self._feeds[key] = EventFeed(key, self._histories, self._settings.poll)
+        feed.watchers += 1
+        listener = self._partitions.get(partition)
+        if listener is None:
+            listener = _PartitionListener(self._hints, partition, self._feeds, Backoff(self._clock))
+            self._partitions[partition] = listener
+        listener.watchers += 1
+        return feed
+
+    async def _leave(self, feed: EventFeed, partition: int) -> None:
+        feed.watchers -= 1
+        if not feed.watchers:
+            del self._feeds[feed.key]
+        listener = self._partitions[partition]
+        listener.watchers -= 1
+        if not listener.watchers:
+            del self._partitions[partition]
+            await listener.close()
+
+
+class _PartitionListener:
+    """Passes the hints of one partition on to the feeds; ends with its last watcher."""
+
+    def __init__(
+        self, hints: WatchHints, partition: int, feeds: Mapping[ExecutionKey, EventFeed], backoff: Backoff
+    ) -> None:
+        self.watchers = 0
+        self._hints = hints
+        self._partition = partition
+        self._feeds = feeds
+        self._backoff = backoff
+        self._active = asyncio.Event()
+        self._task = asyncio.create_task(self._listen(), name=f"watch hints {partition}")
+
+    async def ready(self) -> None:
+        """Return when hints arrive, or after a while without them."""
+        try:
+            async with asyncio.timeout(_SUBSCRIBE_PATIENCE):
+                await self._active.wait()
+        except TimeoutError:
+            _logger.warning("no watch hints of partition %d: polling", self._partition)
+
+    async def close(self) -> None:
+        """Stop listening."""
+        self._task.cancel()
+        await asyncio.wait([self._task])
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                await self._pass_on()
+            except StoreUnavailable as error:
+                _logger.warning("watch hints of partition %d: %s", self._partition, error)
+            await self._backoff.wait()
+
+    async def _pass_on(self) -> None:
+        async with self._hints.subscribe(self._partition) as stream:
+            self._active.set()
+            self._backoff.reset()
+            async for changes in stream:
+                for key, sequence in changes.items():
+                    if (feed := self._feeds.get(key)) is not None:
+                        feed.hint(sequence)
+                if not changes:
+                    self._something_missed()
+
+    def _something_missed(self) -> None:
+        for feed in self._feeds.values():
+            feed.hint(None)

@@ -1,0 +1,3 @@
+"""The role that shows executions and changes their course."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""The role that takes workflows in."""
+
+from __future__ import annotations
