@@ -76,6 +76,10 @@ class Session:
         self._heartbeats: dict[bytes, payload_pb2.Payload] = {}
         self._credits = 0
         self._drain_said = False
+        # Which beat was the first after the Drain: its answer tells that the
+        # server has read the Drain and that all it had assigned has arrived.
+        self._connected = False
+        self._beats_sent = self._beats_answered = self._drain_beat = 0
         self._on_idle: Callable[[], None] | None = None
         self._beat_interval = 5.0
         self._beat_due = 0.0
@@ -92,6 +96,7 @@ class Session:
             self._unsent = deque(self._owed)
             self._credits = 0
             self._drain_said = False
+            self._beats_sent = self._beats_answered = 0
 
     def welcomed(self, welcome: wire.Welcome) -> None:
         """Begin to speak on a stream that was welcomed."""
@@ -100,8 +105,16 @@ class Session:
             self.maximum_output_bytes = welcome.maximum_output_bytes
             self._beat_interval = welcome.beat_interval.ToTimedelta().total_seconds() or 5.0
             self._beat_due = self._clock() + self._beat_interval
+            self._connected = True
             self.changed.notify_all()
         self.lose(welcome.lost_task_tokens)
+
+    def close_stream(self) -> None:
+        """Take note that the stream is gone."""
+        with self.changed:
+            self._connected = False
+            self._tell_if_idle()
+            self.changed.notify_all()
 
     def assigned(self, messages: Iterable[task_pb2.Task]) -> list[HeldTask]:
         """Take tasks over; those to be started now. A draining worker hands them back."""
@@ -139,6 +152,14 @@ class Session:
         instead.start_time.CopyFrom(report.start_time)
         self._owe(instead)
 
+    def beat_answered(self, reply: wire.BeatReply) -> None:
+        """Obey the answer to a beat."""
+        self.lose(reply.lost_task_tokens)
+        self.cancel(reply.cancelled_task_tokens)
+        with self.changed:
+            self._beats_answered += 1
+            self._tell_if_idle()
+
     def lose(self, tokens: Iterable[bytes]) -> None:
         """Stop tasks that are no longer ours, and drop what would be said of them."""
         with self.changed:
@@ -166,6 +187,7 @@ class Session:
             return self._reports()
         if self.draining and not self._drain_said:
             self._drain_said = True
+            self._drain_beat, self._beat_due = self._beats_sent + 1, 0.0
             return wire.ConnectRequest(drain=wire.Drain())
         return self._grant()
 
@@ -224,8 +246,10 @@ class Session:
                 self._settle(held, _with_token(reports.worker_stopped(), held.token))
 
     def _tell_if_idle(self) -> None:
-        if self._on_idle is not None and not self._running and not self._owed:
-            self._on_idle()
+        heard = self._drain_said and self._beats_answered >= self._drain_beat
+        if self._on_idle is None or self._running or self._owed or (self._connected and not heard):
+            return
+        self._on_idle()
 
     # Inside
 
@@ -267,6 +291,7 @@ class Session:
             task_pb2.Heartbeat(task_token=token, progress=said) for token, said in self._heartbeats.items()
         ]
         self._heartbeats.clear()
+        self._beats_sent += 1
         self._last_beat = self._clock()
         self._beat_due = self._last_beat + self._beat_interval
         return wire.ConnectRequest(beat=wire.Beat(held_task_tokens=self._held(), heartbeats=beats))

@@ -60,6 +60,7 @@ class _Stream:
         finally:
             self.close()
             call.cancel()
+            self._session.close_stream()
 
     def close(self) -> None:
         """Say no more; the server then ends the stream."""
@@ -110,8 +111,7 @@ class _Stream:
                 self._session.acknowledged(message.report_results.results)
             case "beat_reply":
                 self._beat_answered = self._heard
-                self._session.lose(message.beat_reply.lost_task_tokens)
-                self._session.cancel(message.beat_reply.cancelled_task_tokens)
+                self._session.beat_answered(message.beat_reply)
             case "cancel_tasks":
                 self._session.cancel(message.cancel_tasks.task_tokens)
             case "welcome":

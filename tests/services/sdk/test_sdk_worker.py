@@ -1,0 +1,480 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import threading
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import pytest
+from google.protobuf.duration_pb2 import Duration
+
+import flowmesh
+from flowmesh.v1 import task_pb2
+from flowmesh.v1 import worker_control_service_pb2 as wire
+from tests.services.sdk.scripted_server import Refusal, task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.services.sdk.scripted_server import ScriptedServer, WorkerStream
+
+PATIENCE = 10.0
+
+
+@flowmesh.task
+def double(n: int) -> int:
+    return n * 2
+
+
+@flowmesh.task
+async def greet(name: str) -> dict[str, str]:
+    await asyncio.sleep(0)
+    return {"hello": name}
+
+
+@contextlib.contextmanager
+def working(server: ScriptedServer, *tasks: Callable[..., Any], **how: Any) -> Iterator[flowmesh.Worker]:
+    """A worker that runs on a thread, and is stopped at the end."""
+    worker = flowmesh.Worker(server.address, tasks=tasks, worker_id="w1", grace=timedelta(seconds=2), **how)
+    thread = threading.Thread(target=worker.run_forever)
+    thread.start()
+    try:
+        yield worker
+    finally:
+        worker.stop()
+        worker.stop()
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+
+
+def run_one(
+    server: ScriptedServer, function: Callable[..., Any], config: bytes = b"{}", **welcome: Any
+) -> task_pb2.TaskReport:
+    """The report of one task that a worker runs."""
+    with working(server, function):
+        stream = server.welcome(**welcome)
+        stream.assign(task(b"t1", function.__name__, config))
+        report = stream.report()
+        stream.answer(b"t1")
+        return report
+
+
+def test_hello_says_what_the_worker_offers(server: ScriptedServer) -> None:
+    with working(server, double, greet, slots=3, labels={"zone": "a"}):
+        hello = server.accept().expect("hello")
+        assert (hello.worker_id, hello.namespace, hello.slots) == ("w1", "default", 3)
+        assert list(hello.handlers) == ["double", "greet"]
+        assert list(hello.protocol_versions) == [1]
+        assert dict(hello.labels) == {"zone": "a"}
+
+
+@pytest.mark.parametrize(
+    ("function", "config", "output"),
+    [
+        (double, b'{"n": 1180591620717411303424}', b"2361183241434822606848"),
+        (greet, b'{"name": "\xc3\xa4"}', b'{"hello":"\xc3\xa4"}'),
+    ],
+)
+def test_tasks_run_and_report(
+    server: ScriptedServer, function: Callable[..., Any], config: bytes, output: bytes
+) -> None:
+    report = run_one(server, function, config)
+    assert report.completion.output.data == output
+    assert report.HasField("start_time")
+
+
+@flowmesh.task
+def raises_plainly() -> None:
+    raise ValueError("bad\ud800")
+
+
+@flowmesh.task
+async def raises_with_a_say() -> None:
+    raise flowmesh.TaskError(
+        "later", error_type="Busy", next_retry_delay=timedelta(seconds=7), details={"code": 1}
+    )
+
+
+@flowmesh.task
+def returns_nan() -> float:
+    return float("nan")
+
+
+@flowmesh.task
+def returns_much() -> str:
+    return "x" * 100
+
+
+@flowmesh.task
+def exits() -> None:
+    raise SystemExit(3)
+
+
+@pytest.mark.parametrize(
+    ("function", "kind", "retryable"),
+    [
+        (raises_plainly, "ValueError", True),
+        (raises_with_a_say, "Busy", True),
+        (returns_nan, "OutputNotJson", False),
+        (returns_much, "OutputTooLarge", False),
+        (double, "InvalidArguments", False),
+        (exits, "SystemExit", True),
+    ],
+)
+def test_failures_are_typed(
+    server: ScriptedServer, function: Callable[..., Any], kind: str, retryable: bool
+) -> None:
+    report = run_one(server, function, output_bytes=50)
+    assert report.failure.failure.error_type == kind
+    assert report.failure.non_retryable is not retryable
+    if kind == "Busy":
+        assert report.failure.next_retry_delay.seconds == 7
+        assert report.failure.failure.details.data == b'{"code":1}'
+
+
+def test_payloads_pass_unchanged(server: ScriptedServer) -> None:
+    @flowmesh.task
+    def picture() -> flowmesh.Payload:
+        return flowmesh.Payload(b"\x89PNG", "image/png", {"width": "1"})
+
+    output = run_one(server, picture).completion.output
+    assert (output.data, output.content_type, dict(output.metadata)) == (
+        b"\x89PNG",
+        "image/png",
+        {"width": "1"},
+    )
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+def test_the_current_task_is_known_in_threads_and_coroutines(server: ScriptedServer, awaited: bool) -> None:
+    def describe() -> list[Any]:
+        current = flowmesh.current_task()
+        return [current.execution_id, current.node_id, current.attempt, current.idempotency_key]
+
+    @flowmesh.task(name="who")
+    def plain() -> list[Any]:
+        return describe()
+
+    @flowmesh.task(name="who")
+    async def coroutine() -> list[Any]:
+        return await asyncio.to_thread(describe)
+
+    with working(server, coroutine if awaited else plain):
+        stream = server.welcome()
+        stream.assign(task(b"t1", "who", attempt=4))
+        assert stream.report().completion.output.data == b'["e1","n1",4,"key"]'
+        stream.answer(b"t1")
+    with pytest.raises(RuntimeError):
+        flowmesh.current_task()
+
+
+def test_credits_never_exceed_the_slots(server: ScriptedServer) -> None:
+    gate = threading.Event()
+
+    @flowmesh.task
+    def wait() -> None:
+        gate.wait(PATIENCE)
+
+    with working(server, wait, slots=4):
+        stream = server.welcome()
+        assert stream.expect("credit_grant").credits == 4
+        stream.assign(*[task(b"%d" % n, "wait") for n in range(4)])
+        gate.set()
+        reported, granted = 0, 0
+        while granted < 4:
+            frame = stream.receive()
+            assert frame is not None
+            for report in frame.reports.reports:
+                reported += 1
+                stream.answer(report.task_token)
+            granted += frame.credit_grant.credits
+            assert granted <= reported
+
+
+def test_many_reports_travel_in_few_frames(server: ScriptedServer) -> None:
+    with working(server, double, slots=500):
+        stream = server.welcome()
+        assert stream.expect("credit_grant").credits == 500
+        stream.assign(*[task(b"%d" % n, "double", b'{"n":1}') for n in range(500)])
+        tokens: set[bytes] = set()
+        frames = 0
+        while len(tokens) < 500:
+            frames += 1
+            tokens |= {report.task_token for report in stream.expect("reports").reports}
+        stream.answer(*tokens)
+        assert frames < 500
+
+
+def test_results_are_sent_again_until_they_are_acknowledged(server: ScriptedServer) -> None:
+    with working(server, double):
+        first = server.welcome()
+        first.assign(task(b"t1", "double", b'{"n":1}'))
+        sent = first.report()
+        first.end(Refusal(grpc.StatusCode.UNAVAILABLE))
+        second = server.accept()
+        hello = second.expect("hello")
+        assert hello.session_id == "session"
+        assert list(hello.held_task_tokens) == [b"t1"]
+        second.welcome()
+        assert second.report() == sent
+        second.answer(b"t1")
+        second.end()
+        third = server.accept()
+        assert not third.expect("hello").held_task_tokens
+
+
+@pytest.mark.parametrize("code", [c for c in grpc.StatusCode if c is not grpc.StatusCode.OK])
+def test_the_worker_comes_back_after_every_status(server: ScriptedServer, code: grpc.StatusCode) -> None:
+    with working(server, double):
+        server.welcome().end(Refusal(code))
+        server.welcome()
+
+
+def test_the_worker_comes_back_to_a_restarted_server(server: ScriptedServer) -> None:
+    with working(server, double):
+        server.welcome()
+        server.restart()
+        stream = server.welcome()
+        stream.assign(task(b"t1", "double", b'{"n":1}'))
+        assert stream.report().completion.output.data == b"2"
+        stream.answer(b"t1")
+
+
+def test_a_silent_server_is_left(server: ScriptedServer) -> None:
+    with working(server, double) as worker:
+        silent = server.accept()
+        silent.answers_beats = False
+        silent.welcome(beat=0.1)
+        silent.expect("beat")
+        server.accept()  # the worker gave up on the silent one
+        assert not worker.healthy
+
+
+def test_beats_go_on_while_user_code_blocks_the_loop(server: ScriptedServer) -> None:
+    gate = threading.Event()
+
+    @flowmesh.task
+    async def block() -> None:
+        gate.wait(PATIENCE)  # noqa: ASYNC251 - the point of the test
+
+    with working(server, block) as worker:
+        stream = server.welcome(beat=0.1)
+        stream.assign(task(b"t1", "block"))
+        held = []
+        while len(held) < 3:
+            beat = stream.expect("beat")
+            held += [list(beat.held_task_tokens)] * (b"t1" in beat.held_task_tokens)
+        assert worker.healthy
+        gate.set()
+        stream.report()
+        stream.answer(b"t1")
+
+
+def test_heartbeats_of_handlers_travel_in_time(server: ScriptedServer) -> None:
+    gate = threading.Event()
+
+    @flowmesh.task
+    def work() -> None:
+        flowmesh.current_task().heartbeat({"done": 1})
+        gate.wait(PATIENCE)
+
+    with working(server, work):
+        stream = server.welcome(beat=60)  # far too slow for the handler's timeout
+        stream.assign(task(b"t1", "work", heartbeat_timeout=Duration(nanos=200_000_000)))
+        (heartbeat,) = stream.expect("beat").heartbeats
+        assert (heartbeat.task_token, heartbeat.progress.data) == (b"t1", b'{"done":1}')
+        gate.set()
+        stream.report()
+        stream.answer(b"t1")
+
+
+@flowmesh.task(name="wait")
+def wait_in_thread() -> str:
+    current = flowmesh.current_task()
+    current.wait_cancelled(PATIENCE)
+    current.raise_if_cancelled()
+    return "was never told"
+
+
+@flowmesh.task(name="wait")
+async def wait_on_loop() -> None:
+    await asyncio.sleep(PATIENCE)
+
+
+@pytest.mark.parametrize("function", [wait_in_thread, wait_on_loop])
+def test_a_cancel_that_is_pushed_stops_the_handler(
+    server: ScriptedServer, function: Callable[..., Any]
+) -> None:
+    with working(server, function):
+        stream = server.welcome()
+        stream.assign(task(b"t1", "wait"))
+        stream.send(cancel_tasks=wire.CancelTasks(task_tokens=[b"t1", b"unknown"]))
+        assert stream.report().WhichOneof("outcome") == "cancellation"
+        stream.answer(b"t1")
+
+
+@pytest.mark.parametrize("function", [wait_in_thread, wait_on_loop])
+def test_a_lost_task_is_stopped_and_not_reported(
+    server: ScriptedServer, function: Callable[..., Any]
+) -> None:
+    with working(server, function, double, slots=1):
+        stream = server.welcome(beat=0.1)
+        stream.assign(task(b"t1", "wait"))
+        while b"t1" not in stream.expect("beat").held_task_tokens:
+            pass
+        stream.send(beat_reply=wire.BeatReply(lost_task_tokens=[b"t1"]))
+        stream.assign(task(b"t2", "double", b'{"n":1}'))
+        assert stream.report().task_token == b"t2"
+        stream.answer(b"t2")
+
+
+def test_a_cancel_in_a_beat_reply_counts_too(server: ScriptedServer) -> None:
+    with working(server, wait_on_loop):
+        stream = server.welcome(beat=0.1)
+        stream.assign(task(b"t1", "wait"))
+        stream.expect("beat")
+        stream.send(beat_reply=wire.BeatReply(cancelled_task_tokens=[b"t1"]))
+        assert stream.report().HasField("cancellation")
+        stream.answer(b"t1")
+
+
+def test_a_rejected_output_is_reported_as_a_failure(server: ScriptedServer) -> None:
+    with working(server, double):
+        stream = server.welcome()
+        stream.assign(task(b"t1", "double", b'{"n":1}'))
+        stream.report()
+        stream.answer(b"t1", status=task_pb2.REPORT_STATUS_REJECTED, reason="OUTPUT_TOO_LARGE")
+        again = stream.report()
+        assert again.failure.failure.error_type == "OutputTooLarge"
+        assert again.failure.non_retryable
+        stream.answer(b"t1")
+
+
+def test_go_away_moves_the_worker_and_keeps_its_tasks(server: ScriptedServer) -> None:
+    gate = threading.Event()
+
+    @flowmesh.task
+    def work() -> str:
+        gate.wait(PATIENCE)
+        return "done"
+
+    with working(server, work):
+        first = server.welcome()
+        first.assign(task(b"t1", "work"))
+        first.send(go_away=wire.GoAway(reconnect_within=Duration(nanos=1)))
+        second = server.accept()
+        assert list(second.expect("hello").held_task_tokens) == [b"t1"]
+        second.welcome()
+        gate.set()
+        assert second.report().completion.output.data == b'"done"'
+        second.answer(b"t1")
+
+
+def test_tasks_lost_over_a_reconnect_are_stopped(server: ScriptedServer) -> None:
+    with working(server, wait_in_thread, double, slots=1):
+        first = server.welcome()
+        first.assign(task(b"t1", "wait"))
+        first.expect("credit_grant")
+        first.end()
+        second = server.accept()
+        assert list(second.expect("hello").held_task_tokens) == [b"t1"]
+        second.welcome(lost=[b"t1"])
+        second.assign(task(b"t2", "double", b'{"n":1}'))
+        assert second.report().task_token == b"t2"
+        second.answer(b"t2")
+
+
+def test_draining_finishes_what_runs_and_hands_back_the_rest(server: ScriptedServer) -> None:
+    begun, gate = threading.Event(), threading.Event()
+
+    @flowmesh.task
+    def work() -> str:
+        begun.set()
+        gate.wait(PATIENCE)
+        return "done"
+
+    with working(server, work) as worker:
+        stream = server.welcome()
+        stream.assign(task(b"t1", "work"))
+        begun.wait(PATIENCE)
+        worker.stop()
+        stream.expect("drain")
+        stream.assign(task(b"t2", "work"))
+        handed_back = stream.report()
+        assert (handed_back.task_token, handed_back.WhichOneof("outcome")) == (b"t2", "yield")
+        gate.set()
+        assert stream.report().completion.output.data == b'"done"'
+        stream.answer(b"t1", b"t2")
+        assert stream.receive() is None
+
+
+def test_a_handler_that_outlives_the_grace_is_stopped_and_reported(server: ScriptedServer) -> None:
+    with working(server, wait_on_loop) as worker:
+        stream = server.welcome()
+        stream.assign(task(b"t1", "wait"))
+        stream.expect("credit_grant")
+        worker.stop()
+        stream.expect("drain")
+        worker.stop()  # the second one skips the grace
+        assert stream.report().failure.failure.error_type == "WorkerStopped"
+        stream.answer(b"t1")
+
+
+def test_a_dry_run_takes_all_handlers_and_returns_the_config(server: ScriptedServer) -> None:
+    with working(server, dry_run=True):
+        stream = server.accept()
+        assert stream.expect("hello").all_handlers
+        stream.welcome()
+        stream.assign(task(b"t1", "anything", b'{"a": 1.50}'))
+        assert stream.report().completion.output.data == b'{"a": 1.50}'
+        stream.answer(b"t1")
+
+
+async def test_run_shares_the_loop_of_its_caller(server: ScriptedServer) -> None:
+    loops: queue.SimpleQueue[asyncio.AbstractEventLoop] = queue.SimpleQueue()
+
+    @flowmesh.task
+    async def which() -> None:
+        loops.put(asyncio.get_running_loop())
+
+    def serve() -> WorkerStream:
+        stream = server.welcome()
+        stream.assign(task(b"t1", "which"))
+        stream.report()
+        stream.answer(b"t1")
+        return stream
+
+    worker = flowmesh.Worker(server.address, tasks=[which])
+    running = asyncio.create_task(worker.run())
+    stream = await asyncio.to_thread(serve)
+    worker.stop()
+    await asyncio.wait_for(running, PATIENCE)
+    assert loops.get(timeout=PATIENCE) is asyncio.get_running_loop()
+    stream.expect("drain")
+
+
+async def test_cancelling_run_stops_the_handlers(server: ScriptedServer) -> None:
+    stopped = threading.Event()
+
+    @flowmesh.task
+    async def wait() -> None:
+        try:
+            await asyncio.sleep(PATIENCE)
+        finally:
+            stopped.set()
+
+    worker = flowmesh.Worker(server.address, tasks=[wait])
+    running = asyncio.create_task(worker.run())
+    stream = await asyncio.to_thread(server.welcome)
+    stream.assign(task(b"t1", "wait"))
+    await asyncio.to_thread(stream.expect, "credit_grant")
+    while not worker.healthy:
+        await asyncio.sleep(0.01)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert time.monotonic() > 0
