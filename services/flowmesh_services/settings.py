@@ -22,10 +22,13 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from flowmesh_core.domain.limits import Limits
+
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 _PREFIX = "FLOWMESH_"
+_LIMITS = Limits()
 _MIB = 1024 * 1024
 _DAY = 24 * 3600.0
 
@@ -163,6 +166,34 @@ class WorkerSettings(_Concern):
         return self
 
 
+class LimitSettings(_Concern):
+    """How large things may be.
+
+    Attributes:
+        max_nodes: Nodes of a workflow.
+        max_edges: Dependencies of all its nodes together.
+        max_config_bytes: The config of one node as submitted.
+        max_workflow_bytes: The configs and conditions of all nodes together.
+        max_input_bytes: The config of one node with its templates resolved.
+        max_output_bytes: The output of one task.
+        max_references: References in the templates and the condition of one node.
+        max_expressions: Different CEL expressions of a workflow.
+        max_expression_bytes: The source of one CEL expression.
+        max_violations: How many problems of a workflow are named.
+    """
+
+    max_nodes: PositiveInt = _LIMITS.nodes
+    max_edges: PositiveInt = _LIMITS.edges
+    max_config_bytes: PositiveInt = _LIMITS.config_bytes
+    max_workflow_bytes: PositiveInt = _LIMITS.workflow_bytes
+    max_input_bytes: PositiveInt = _LIMITS.input_bytes
+    max_output_bytes: PositiveInt = 2 * _MIB
+    max_references: PositiveInt = _LIMITS.references
+    max_expressions: PositiveInt = _LIMITS.expressions
+    max_expression_bytes: PositiveInt = _LIMITS.expression_bytes
+    max_violations: PositiveInt = _LIMITS.violations
+
+
 class RateSettings(_Concern):
     """How many workflows may be submitted, over all replicas; a rate of 0 does not limit.
 
@@ -194,12 +225,12 @@ class TelemetrySettings(_Concern):
 
     Attributes:
         log_level: The least severity that is logged.
-        log_format: `json` for machines, `console` for people.
+        log_format: `json` for machines, `console` for people, `auto` for people on a terminal only.
         otlp_endpoint: The OTLP/gRPC address of a collector; OTEL_EXPORTER_OTLP_ENDPOINT does as well.
     """
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: Literal["json", "console"] = "json"
+    log_format: Literal["auto", "json", "console"] = "auto"
     otlp_endpoint: str | None = Field(
         default=None, validation_alias=AliasChoices("FLOWMESH_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
     )
@@ -215,6 +246,7 @@ class Settings:
     cluster: ClusterSettings
     orchestration: OrchestrationSettings
     workers: WorkerSettings
+    limits: LimitSettings
     rates: RateSettings
     retention: RetentionSettings
     telemetry: TelemetrySettings

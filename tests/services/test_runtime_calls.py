@@ -18,7 +18,7 @@ from flowmesh.v1 import orchestration_service_pb2 as messages
 from flowmesh.v1 import orchestration_service_pb2_grpc as stubs
 from flowmesh_core.domain.errors import ExecutionNotFound, FieldViolation, InvalidWorkflow, RateLimited
 from flowmesh_services.runtime.logging import configure_logging
-from flowmesh_services.runtime.role import Role, Service
+from flowmesh_services.runtime.role import ServedRole, Service
 from flowmesh_services.runtime.server import CannotListenError, GrpcServer, ServerOptions
 
 if TYPE_CHECKING:
@@ -70,11 +70,11 @@ def _options(listen: str = "127.0.0.1:0") -> ServerOptions:
     return ServerOptions(listen=listen, max_message_bytes=1024 * 1024)
 
 
-def _role() -> Role:
+def _role() -> ServedRole:
     def register(server: grpc.aio.Server) -> None:
         stubs.add_OrchestrationServiceServicer_to_server(_Servicer(), server)
 
-    return Role("orchestration", services=(Service(_NAME, register),))
+    return ServedRole("orchestration", services=(Service(_NAME, register),))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flowmesh_services.runtime.lifecycle import BackgroundEndedError, Shutdown, serve
-from flowmesh_services.runtime.role import Background, Role
+from flowmesh_services.runtime.role import Background, ServedRole
 from flowmesh_services.runtime.server import ServerOptions
 
 if TYPE_CHECKING:
@@ -40,12 +40,16 @@ class _Trace:
         await asyncio.Event().wait()
 
 
-async def _serve(role: Role, shutdown: Shutdown, on_ready: Callable[[str], None], grace: float = 30) -> None:
+async def _serve(
+    role: ServedRole, shutdown: Shutdown, on_ready: Callable[[str], None], grace: float = 30
+) -> None:
     await serve([role], _OPTIONS, shutdown, grace=grace, on_ready=on_ready)
 
 
-def _role(loop: Callable[[], Awaitable[None]], drain: Callable[[], Awaitable[None]] | None = None) -> Role:
-    return Role("test", background=(Background("test-loop", loop),), drain=drain)
+def _role(
+    loop: Callable[[], Awaitable[None]], drain: Callable[[], Awaitable[None]] | None = None
+) -> ServedRole:
+    return ServedRole("test", background=(Background("test-loop", loop),), drain=drain)
 
 
 async def test_a_signal_drains_then_ends_the_background() -> None:

@@ -15,7 +15,7 @@ from flowmesh_services.runtime.server import GrpcServer
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 
-    from flowmesh_services.runtime.role import Background, Role
+    from flowmesh_services.runtime.role import Background, ServedRole
     from flowmesh_services.runtime.server import ServerOptions
 
 _log = structlog.get_logger()
@@ -23,7 +23,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Shutdown:
-    """The wish to end: first gracefully, when repeated at once.
+    """The wish to end: first gracefully, when repeated without waiting, then on the spot.
 
     Attributes:
         requested: Set when the process shall finish its work and end.
@@ -33,11 +33,16 @@ class Shutdown:
     def __init__(self) -> None:
         self.requested = asyncio.Event()
         self.forced = asyncio.Event()
+        self._starting: asyncio.Task[object] | None = None
 
     @contextmanager
     def on_signals(self) -> Iterator[Shutdown]:
-        """Take the wish from SIGTERM, SIGINT and SIGHUP while the block runs."""
+        """Take the wish from SIGTERM, SIGINT and SIGHUP while the block runs.
+
+        Until `serve` is reached there is nothing to finish: the task is cancelled.
+        """
         loop = asyncio.get_running_loop()
+        self._starting = asyncio.current_task()
         for number in _SIGNALS:
             loop.add_signal_handler(number, self._signalled, number)
         try:
@@ -46,12 +51,19 @@ class Shutdown:
             for number in _SIGNALS:
                 loop.remove_signal_handler(number)
 
+    def serving(self) -> None:
+        """Let the wish be heeded gracefully from now on."""
+        self._starting = None
+
     def _signalled(self, number: signal.Signals) -> None:
         if self.forced.is_set():
             os._exit(128 + number)
         if self.requested.is_set():
             self.forced.set()
         self.requested.set()
+        if self._starting is not None:
+            self._starting.cancel()
+            self._starting = None
 
 
 class BackgroundEndedError(Exception):
@@ -59,7 +71,7 @@ class BackgroundEndedError(Exception):
 
 
 async def serve(
-    roles: Sequence[Role],
+    roles: Sequence[ServedRole],
     options: ServerOptions,
     shutdown: Shutdown,
     *,
@@ -80,6 +92,7 @@ async def serve(
         ExceptionGroup: Background loops failed.
     """
     server = GrpcServer(options, roles)
+    shutdown.serving()
     try:
         async with asyncio.TaskGroup() as group:
             address = await server.start()
@@ -103,7 +116,7 @@ async def _endless(loop: Background) -> None:
     raise BackgroundEndedError(f"{loop.name} ended by itself")
 
 
-async def _wind_down(server: GrpcServer, roles: Sequence[Role], grace: float) -> None:
+async def _wind_down(server: GrpcServer, roles: Sequence[ServedRole], grace: float) -> None:
     """End in the order in which nobody is left waiting: tell, drain, then refuse."""
     await server.announce_stop()
     for role in roles:

@@ -13,17 +13,20 @@ if TYPE_CHECKING:
     from collections.abc import MutableMapping
     from typing import Any
 
+LogFormat = Literal["auto", "json", "console"]
+
 _SECRET_NAME = re.compile(r"password|secret|token|authorization|credential|private_key", re.IGNORECASE)
 _URL_PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@/\s]+@")
 _HIDDEN = "[hidden]"
 
 
-def configure_logging(level: str, form: Literal["json", "console"]) -> None:
+def configure_logging(level: str, form: LogFormat) -> None:
     """Send everything at `level` and above to standard error.
 
     Args:
         level: `debug`, `info`, `warning` or `error`.
-        form: `json` for one object per line, `console` for people.
+        form: `json` for one object per line, `console` for people, `auto` for
+            people on a terminal only.
     """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -55,8 +58,8 @@ def hide_secrets(_logger: object, _method: str, event: MutableMapping[str, Any])
     return event
 
 
-def _rendering(form: Literal["json", "console"]) -> list[structlog.typing.Processor]:
+def _rendering(form: LogFormat) -> list[structlog.typing.Processor]:
     remove = structlog.stdlib.ProcessorFormatter.remove_processors_meta
-    if form == "console":
+    if form == "console" or (form == "auto" and sys.stderr.isatty()):
         return [remove, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     return [remove, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]

@@ -35,7 +35,7 @@ class Background:
 
 
 @dataclass(frozen=True, slots=True)
-class Role:
+class ServedRole:
     """A part of the system that a process can play, alone or beside others.
 
     Attributes:

@@ -14,7 +14,7 @@ from flowmesh_services.runtime.interceptors import CallInterceptor
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from flowmesh_services.runtime.role import Role
+    from flowmesh_services.runtime.role import ServedRole
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 # A client that pings more often than a server permits is cut off, so the two are set as a pair: clients
@@ -56,7 +56,7 @@ class CannotListenError(Exception):
 class GrpcServer:
     """A server that starts serving, says so, says first that it stops, and then stops."""
 
-    def __init__(self, options: ServerOptions, roles: Sequence[Role]) -> None:
+    def __init__(self, options: ServerOptions, roles: Sequence[ServedRole]) -> None:
         self._options = options
         self._services = [service for role in roles for service in role.services]
         self._health = health.aio.HealthServicer()

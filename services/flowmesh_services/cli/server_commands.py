@@ -1,0 +1,140 @@
+"""The commands that run servers: dev, serve and migrate."""
+
+from __future__ import annotations
+
+import asyncio
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from flowmesh_services.cli.errors import CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterator, Sequence
+
+    from flowmesh_services.runtime.lifecycle import Shutdown
+    from flowmesh_services.settings import Settings
+
+Result = TypeVar("Result")
+
+
+class RoleName(Enum):
+    """What a process can be; the same words as `Role`, which is costly to import."""
+
+    SUBMISSION = "submission"
+    ORCHESTRATION = "orchestration"
+    WORKER_CONTROL = "worker-control"
+    REAPER = "reaper"
+
+
+Listen = Annotated[
+    str | None,
+    typer.Option(help="host:port or unix:/path; the default is FLOWMESH_LISTEN or 127.0.0.1:7466."),
+]
+
+
+def dev(
+    listen: Listen = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Keep data here; without it, data ends with the process.")
+    ] = None,
+) -> None:
+    """Run everything in one process, with embedded servers unless addresses are set."""
+    _run(_dev(_settings(listen=listen, data_dir=data_dir)))
+
+
+def serve(
+    roles: Annotated[list[RoleName], typer.Argument(metavar="ROLE...", help="What this process is.")],
+    listen: Listen = None,
+) -> None:
+    """Run one or more roles: submission, orchestration, worker-control, reaper."""
+    _run(_serve(_settings(listen=listen), [role.value for role in dict.fromkeys(roles)]))
+
+
+def migrate() -> None:
+    """Bring the database to the schema of this version."""
+    applied = _run(_migrate(_settings()))
+    typer.echo("\n".join(applied) if applied else "up to date")
+
+
+def _settings(*, listen: str | None = None, data_dir: Path | None = None) -> Settings:
+    from flowmesh_services.runtime.logging import configure_logging
+    from flowmesh_services.settings import SettingsError, load_settings
+
+    try:
+        settings = load_settings(listen=listen, data_dir=data_dir)
+    except SettingsError as error:
+        raise CommandError(str(error)) from error
+    configure_logging(settings.telemetry.log_level, settings.telemetry.log_format)
+    return settings
+
+
+async def _dev(settings: Settings) -> None:
+    from flowmesh_services.bootstrap import bring_up_to_date, with_stores
+    from flowmesh_services.runtime.lifecycle import Shutdown
+
+    with Shutdown().on_signals() as shutdown:
+        async with with_stores(settings) as complete:
+            await bring_up_to_date(complete)
+            await _serve_until(complete, [role.value for role in RoleName], shutdown)
+
+
+async def _serve(settings: Settings, roles: Sequence[str]) -> None:
+    from flowmesh_services.runtime.lifecycle import Shutdown
+
+    with Shutdown().on_signals() as shutdown:
+        await _serve_until(settings, roles, shutdown)
+
+
+async def _serve_until(settings: Settings, names: Sequence[str], shutdown: Shutdown) -> None:
+    from flowmesh_core.ports.membership import Role
+    from flowmesh_services.bootstrap import build, server_options
+    from flowmesh_services.runtime.lifecycle import serve
+
+    def announce(address: str) -> None:
+        typer.echo(f"flowmesh is ready: {', '.join(names)} on {address}")
+
+    async with build(settings, [Role(name) for name in names]) as application:
+        await serve(
+            application.roles,
+            server_options(settings),
+            shutdown,
+            grace=settings.listen.grace_seconds,
+            on_ready=announce,
+        )
+
+
+async def _migrate(settings: Settings) -> list[str]:
+    from flowmesh_services.bootstrap import bring_up_to_date
+
+    return await bring_up_to_date(settings)
+
+
+def _run(work: Coroutine[None, None, Result]) -> Result:
+    """Run to the end; failures that an operator can understand become one line each."""
+    import uvloop
+
+    try:
+        return uvloop.run(work)
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+    except Exception as error:
+        messages = list(_understandable(error))
+        if not messages:
+            raise
+        raise CommandError("; ".join(messages)) from error
+
+
+def _understandable(error: BaseException) -> Iterator[str]:
+    from flowmesh_core.domain.errors import FlowmeshError
+    from flowmesh_services.embedded import EmbeddedServerError
+    from flowmesh_services.runtime.server import CannotListenError
+    from flowmesh_services.settings import SettingsError
+
+    if isinstance(error, BaseExceptionGroup):
+        for part in error.exceptions:
+            yield from _understandable(part)
+    elif isinstance(error, FlowmeshError | EmbeddedServerError | CannotListenError | SettingsError):
+        yield str(error)
