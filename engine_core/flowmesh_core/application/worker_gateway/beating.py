@@ -1,0 +1,70 @@
+"""Signs of life, and what workers learn from the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from flowmesh_core.application.worker_gateway.desk import Desk
+from flowmesh_core.application.worker_gateway.session import HeldTask, WorkerSession
+from flowmesh_core.domain.states import LostCause
+from flowmesh_core.ports.mailbox import HeartbeatAnswer, HeartbeatForward
+
+_BEATS_WITHOUT = 2
+"""A task that so many beats in a row do not name never reached its worker."""
+
+
+class BeatAnswer(NamedTuple):
+    """What a worker has to stop: tasks it does not hold any more, and those to be cancelled."""
+
+    lost: list[bytes]
+    cancelled: list[bytes]
+
+
+class Beating:
+    """Keeps sessions and tasks alive."""
+
+    def __init__(self, desk: Desk) -> None:
+        """Work on the gateway's state."""
+        self._desk = desk
+
+    def beat(self, session: WorkerSession, named: Sequence[bytes], heartbeats: Iterable[bytes]) -> BeatAnswer:
+        """Take a stream's beat, which names every task that the worker holds."""
+        held = session.held
+        for token in heartbeats:
+            if token in held:
+                self._desk.heartbeat(held[token])
+        answer = BeatAnswer([], [])
+        for token in named:
+            self._answer(held.get(token), token, answer)
+        self._miss(session, frozenset(named))
+        return answer
+
+    def heartbeat(self, token: bytes, answer: BeatAnswer) -> None:
+        """Take a unary heartbeat of a task and add what became of the task to `answer`."""
+        held = self._desk.find(token)
+        if held is not None:
+            self._desk.heartbeat(held)
+        self._answer(held, token, answer)
+
+    def forwarded(self, message: HeartbeatForward) -> HeartbeatAnswer:
+        """Take a heartbeat that reached another gateway."""
+        answer = BeatAnswer([], [])
+        self.heartbeat(message.task_token, answer)
+        return HeartbeatAnswer(message.correlation_id, held=not answer.lost, cancelled=bool(answer.cancelled))
+
+    def _answer(self, held: HeldTask | None, token: bytes, answer: BeatAnswer) -> None:
+        if held is None:
+            answer.lost.append(token)
+            return
+        held.missed_beats = 0
+        if held.cancelled:
+            answer.cancelled.append(token)
+
+    def _miss(self, session: WorkerSession, named: frozenset[bytes]) -> None:
+        """Hand back tasks that the worker keeps not naming."""
+        for token in [token for token in session.held if token not in named]:
+            held = session.held[token]
+            held.missed_beats += 1
+            if held.missed_beats >= _BEATS_WITHOUT:
+                self._desk.lose(held, LostCause.YIELDED)

@@ -1,0 +1,88 @@
+"""From the task queue to workers: one taker for streams and polls alike."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection
+
+from flowmesh_core.application.backoff import Backoff
+from flowmesh_core.application.waiting import wait_for
+from flowmesh_core.application.worker_gateway.assigning import Assigning
+from flowmesh_core.application.worker_gateway.desk import Desk
+from flowmesh_core.domain.errors import StoreUnavailable
+from flowmesh_core.ports.task_queue import TaskQueue
+
+_log = logging.getLogger(__name__)
+
+
+class Dispatcher:
+    """Takes as many tasks as workers have room for, as soon as there are any."""
+
+    def __init__(self, desk: Desk, assigning: Assigning, queue: TaskQueue) -> None:
+        """Take from `queue`."""
+        self._desk = desk
+        self._demands = desk.demands
+        self._assigning = assigning
+        self._queue = queue
+
+    async def run(self) -> None:
+        """Dispatch until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._hand_out())
+            group.create_task(self._listen())
+            group.create_task(self._look())
+
+    async def _hand_out(self) -> None:
+        backoff = Backoff(self._desk.clock)
+        while True:
+            await self._demands.wake.wait()
+            self._demands.wake.clear()
+            while take := self._demands.next_take(self._desk.settings.take_limit):
+                try:
+                    taken = await self._queue.take(self._desk.gateway_id, take.queues, take.limit)
+                except StoreUnavailable as error:
+                    _log.warning("cannot take tasks: %s", error)
+                    self._demands.unsettle(take)
+                    await backoff.wait()
+                else:
+                    self._assigning.assign(take, taken)
+                    backoff.reset()
+
+    async def _listen(self) -> None:
+        """Hear of tasks that arrive, in the namespaces that workers are connected for."""
+        backoff = Backoff(self._desk.clock)
+        changed = self._demands.namespaces_changed
+        while True:
+            changed.clear()
+            namespaces = self._demands.namespaces()
+            try:
+                async with asyncio.TaskGroup() as group:
+                    listening = group.create_task(self._hear(namespaces)) if namespaces else None
+                    await changed.wait()
+                    if listening is not None:
+                        listening.cancel()
+                backoff.reset()
+            except* StoreUnavailable as errors:
+                _log.warning("cannot hear of arriving tasks: %s", errors.exceptions[0])
+                await backoff.wait()
+
+    async def _hear(self, namespaces: Collection[str]) -> None:
+        async with self._queue.arrivals(namespaces) as queues:
+            self._demands.group_added.set()  # what came before is found by looking
+            async for queue in queues:
+                self._demands.arrived((queue,))
+        raise StoreUnavailable("the stream of arrivals ended")
+
+    async def _look(self) -> None:
+        """Look for tasks that nobody announced."""
+        added = self._demands.group_added
+        while True:
+            is_new = await wait_for(added, self._desk.clock, self._desk.settings.look_interval)
+            added.clear()
+            wanted = self._demands.namespaces() if is_new else self._demands.hungry_namespaces()
+            try:
+                for namespace in wanted:
+                    self._demands.arrived(await self._queue.queue_names(namespace))
+            except StoreUnavailable as error:
+                _log.warning("cannot look for tasks: %s", error)
