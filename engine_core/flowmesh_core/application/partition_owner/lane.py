@@ -77,6 +77,11 @@ class Lane:
         self._turn = asyncio.Lock()
         self._woken = asyncio.Event()
 
+    @property
+    def open_executions(self) -> int:
+        """How many executions are in memory."""
+        return sum(len(owned.executions) for owned in self._partitions.values())
+
     async def run(self, stopping: asyncio.Event) -> None:
         """Take turns until `stopping` is set; the batch under way is finished."""
         while not stopping.is_set():

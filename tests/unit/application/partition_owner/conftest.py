@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.application.partition_owner.world import Owner, World
+
+
+@pytest.fixture
+async def world() -> World:
+    """A cluster without owners."""
+    return await World().open()
+
+
+@pytest.fixture
+async def owner(world: World) -> Owner:
+    """An owner of every partition."""
+    return await Owner(world).join()

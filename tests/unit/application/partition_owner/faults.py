@@ -1,0 +1,72 @@
+"""Stores that fail as often as they are told to; otherwise they are the twins they wrap."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from flowmesh_core.adapters.memory.execution_store import MemoryExecutionStore
+from flowmesh_core.adapters.memory.history_store import MemoryHistoryStore
+from flowmesh_core.adapters.memory.outbox import MemoryOutbox
+from flowmesh_core.domain.errors import StoreUnavailable
+from flowmesh_core.domain.identity import ExecutionKey
+from flowmesh_core.ports.command_log import QueueEntry
+from flowmesh_core.ports.execution_store import ExecutionRecord
+from flowmesh_core.ports.history_store import AppendOutcomeUnknown, HistoryBatch
+from flowmesh_core.ports.membership import PartitionLease
+from flowmesh_core.ports.outbox import Outgoing
+
+
+class _Failing:
+    failures = 0
+
+    def _fails(self) -> bool:
+        fails = self.failures > 0
+        self.failures -= fails
+        return fails
+
+
+class BreakingOutbox(_Failing, MemoryOutbox):
+    """Loses its connection before anything is sent."""
+
+    async def flush(self, outgoing: Outgoing) -> Sequence[QueueEntry]:
+        if self._fails():
+            raise StoreUnavailable("the connection broke")
+        return await super().flush(outgoing)
+
+
+class ForgetfulHistory(_Failing, MemoryHistoryStore):
+    """Does not run an append."""
+
+    async def append(
+        self, member_id: str, leases: Collection[PartitionLease], batches: Sequence[HistoryBatch]
+    ) -> None:
+        if self._fails():
+            raise StoreUnavailable("the server is gone")
+        await super().append(member_id, leases, batches)
+
+
+class UncertainHistory(_Failing, MemoryHistoryStore):
+    """Commits an append and loses the answer."""
+
+    async def append(
+        self, member_id: str, leases: Collection[PartitionLease], batches: Sequence[HistoryBatch]
+    ) -> None:
+        await super().append(member_id, leases, batches)
+        if self._fails():
+            raise AppendOutcomeUnknown
+
+
+class UnreadableExecutions(_Failing, MemoryExecutionStore):
+    """Cannot say what is open; counts its reads."""
+
+    reads = 0
+
+    async def open_keys(self, partitions: Collection[int]) -> Sequence[ExecutionKey]:
+        self.reads += 1
+        if self._fails():
+            raise StoreUnavailable("the server is gone")
+        return await super().open_keys(partitions)
+
+    async def get_many(self, keys: Collection[ExecutionKey]) -> Sequence[ExecutionRecord]:
+        self.reads += 1
+        return await super().get_many(keys)
