@@ -1,0 +1,105 @@
+"""Executions in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from flowmesh_core.adapters.codec import decode_failure, decode_payload
+from flowmesh_core.adapters.postgres.listing import listing
+from flowmesh_core.adapters.postgres.pool import connection
+from flowmesh_core.adapters.postgres.sql import statement
+from flowmesh_core.adapters.postgres.submission import Submission
+from flowmesh_core.domain.identity import ExecutionKey
+from flowmesh_core.domain.payload import NULL
+from flowmesh_core.domain.states import ExecutionStatus
+from flowmesh_core.domain.time import Micros
+from flowmesh_core.ports.execution_store import (
+    CreateResult,
+    ExecutionFilter,
+    ExecutionRecord,
+    ListPosition,
+    NewExecution,
+)
+
+if TYPE_CHECKING:
+    from flowmesh_core.adapters.postgres.pool import Pool
+
+_GET_MANY = statement("get_many")
+_OPEN_KEYS = statement("open_keys")
+_PENDING_KEYS = statement("pending_keys")
+_DELETE_CLOSED = statement("delete_closed")
+
+
+class PostgresExecutionStore:
+    """The `ExecutionStore` port on PostgreSQL."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def create(self, executions: Sequence[NewExecution]) -> Sequence[CreateResult]:
+        """See `ExecutionStore.create`."""
+        if not executions:
+            return []
+        async with connection(self._pool) as borrowed:
+            return await Submission(executions).run(borrowed)
+
+    async def get(self, key: ExecutionKey) -> ExecutionRecord | None:
+        """See `ExecutionStore.get`."""
+        found = await self.get_many([key])
+        return found[0] if found else None
+
+    async def get_many(self, keys: Collection[ExecutionKey]) -> Sequence[ExecutionRecord]:
+        """See `ExecutionStore.get_many`."""
+        wanted = list(set(keys))
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(
+                _GET_MANY, [key.namespace for key in wanted], [key.execution_id for key in wanted]
+            )
+        return [_record(row) for row in rows]
+
+    async def list(
+        self, query: ExecutionFilter, *, after: ListPosition | None, limit: int
+    ) -> Sequence[ExecutionRecord]:
+        """See `ExecutionStore.list`."""
+        text, arguments = listing(query, after, limit)
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(text, *arguments)
+        return [_record(row) for row in rows]
+
+    async def open_keys(self, partitions: Collection[int]) -> Sequence[ExecutionKey]:
+        """See `ExecutionStore.open_keys`."""
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(_OPEN_KEYS, list(partitions))
+        return [ExecutionKey(row["namespace"], row["execution_id"]) for row in rows]
+
+    async def pending_keys(self, created_before: Micros, limit: int) -> Sequence[tuple[int, ExecutionKey]]:
+        """See `ExecutionStore.pending_keys`."""
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(_PENDING_KEYS, created_before, limit)
+        return [(row["partition"], ExecutionKey(row["namespace"], row["execution_id"])) for row in rows]
+
+    async def delete_closed(self, closed_before: Micros, limit: int) -> int:
+        """See `ExecutionStore.delete_closed`."""
+        async with connection(self._pool) as borrowed:
+            return int(await borrowed.fetchval(_DELETE_CLOSED, closed_before, limit))
+
+
+def _record(row: asyncpg.Record) -> ExecutionRecord:
+    return ExecutionRecord(
+        key=ExecutionKey(row["namespace"], row["execution_id"]),
+        partition=row["partition"],
+        workflow_name=row["workflow_name"],
+        workflow_version=row["workflow_version"],
+        workflow_digest=row["workflow_digest"],
+        labels=row["labels"],
+        input=NULL if row["input"] is None else decode_payload(row["input"]),
+        status=ExecutionStatus[row["status"]],
+        created_at=row["created_at"],
+        started_at=row["started_at"],
+        closed_at=row["closed_at"],
+        failure=None if row["failure"] is None else decode_failure(row["failure"]),
+        traceparent=row["traceparent"],
+    )

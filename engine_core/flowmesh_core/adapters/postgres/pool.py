@@ -1,0 +1,137 @@
+"""Connections to PostgreSQL, and what their errors mean."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import asyncpg
+import orjson
+from asyncpg.connect_utils import SessionAttribute
+
+from flowmesh_core.domain.errors import StoreUnavailable
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    Pool = asyncpg.Pool[asyncpg.Record]
+    Connection = PoolConnectionProxy[asyncpg.Record]
+    AnyConnection = Connection | asyncpg.Connection[asyncpg.Record]
+
+UNANSWERED = (
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    OSError,  # TimeoutError is one
+)
+"""The connection broke or was silent: what ran on it may have been committed."""
+
+REFUSED = (
+    asyncpg.CannotConnectNowError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,  # by statement_timeout
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.exceptions.TargetServerAttributeNotMatched,
+)
+"""The server said no: what ran was rolled back."""
+
+_ACQUIRE_TIMEOUT = 5.0
+
+
+@asynccontextmanager
+async def open_pool(
+    dsn: str,
+    *,
+    minimum: int = 1,
+    maximum: int = 8,
+    statement_timeout: float = 10.0,
+    application_name: str = "flowmesh",
+) -> AsyncIterator[Pool]:
+    """Open a pool of connections to the writable server behind `dsn`.
+
+    Args:
+        dsn: A `postgresql://` URL, which may name several hosts.
+        minimum: Connections that are kept open.
+        maximum: The most connections at one time.
+        statement_timeout: Seconds after which the server gives a statement up.
+            A server that is silent is given up a little later.
+        application_name: What the server's own views call these connections.
+
+    Raises:
+        StoreUnavailable: No connection can be made.
+    """
+    pool = asyncpg.create_pool(
+        dsn,
+        min_size=minimum,
+        max_size=maximum,
+        timeout=_ACQUIRE_TIMEOUT,
+        command_timeout=statement_timeout + 2.0,
+        target_session_attrs=SessionAttribute.read_write,
+        init=_prepare,
+        reset=_keep_settings,
+        server_settings={
+            "application_name": application_name,
+            "statement_timeout": str(round(statement_timeout * 1000)),
+            "jit": "off",  # never pays for statements of milliseconds
+        },
+    )
+    try:
+        await pool
+    except (*UNANSWERED, *REFUSED) as error:
+        raise unavailable(error) from error
+    try:
+        yield pool
+    finally:
+        await _close(pool)
+
+
+@asynccontextmanager
+async def connection(pool: Pool) -> AsyncIterator[Connection]:
+    """Borrow a connection; the one place where faults become `StoreUnavailable`.
+
+    A connection that turned out to be broken or read-only leaves the pool.
+    """
+    try:
+        async with pool.acquire(timeout=_ACQUIRE_TIMEOUT) as borrowed:
+            try:
+                yield borrowed
+            except (*UNANSWERED, asyncpg.ReadOnlySQLTransactionError):
+                borrowed.terminate()
+                raise
+    except (*UNANSWERED, *REFUSED) as error:
+        raise unavailable(error) from error
+
+
+def unavailable(error: BaseException) -> StoreUnavailable:
+    """Say what a fault of the connection means to the core."""
+    return StoreUnavailable(f"PostgreSQL does not answer: {str(error) or type(error).__name__}")
+
+
+async def _prepare(fresh: asyncpg.Connection[asyncpg.Record]) -> None:
+    await fresh.set_type_codec(
+        "jsonb", schema="pg_catalog", encoder=_to_json, decoder=orjson.loads, format="text"
+    )
+
+
+def _to_json(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+async def _keep_settings(_: asyncpg.Connection[asyncpg.Record]) -> None:
+    # The default sends RESET ALL and more after each use, a round trip that
+    # nothing here needs: no statement changes its session.
+    return
+
+
+async def _close(pool: Pool) -> None:
+    try:
+        await pool.close()
+    except BaseException:
+        pool.terminate()
+        raise
