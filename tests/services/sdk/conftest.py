@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.services.sdk.scripted_server import ScriptedServer
+
+from .scripted_server import ScriptedServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

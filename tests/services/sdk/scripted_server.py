@@ -25,7 +25,7 @@ from flowmesh.v1 import (
 from flowmesh.v1 import worker_control_service_pb2 as wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from google.protobuf.message import Message
 
@@ -75,7 +75,7 @@ class WorkerStream:
                 self.frames.put(frame)
                 if self.answers_beats and frame.HasField("beat"):
                     self.send(beat_reply=wire.BeatReply())
-        except Exception:  # the stream broke, which tests see as its end
+        except grpc.RpcError:  # the stream broke, which tests see as its end
             pass
         self.frames.put(_END)
         self.end()
@@ -92,7 +92,7 @@ class WorkerStream:
                 return getattr(frame, kind)
         raise AssertionError(f"the stream ended before {kind}")
 
-    def send(self, **frame: Message) -> None:
+    def send(self, **frame: Any) -> None:
         self.replies.put(wire.ConnectResponse(**frame))
 
     def assign(self, *tasks: task_pb2.Task) -> None:

@@ -8,7 +8,6 @@ import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2
-from tests.services.sdk.scripted_server import Refusal
 
 import flowmesh
 from flowmesh.v1 import execution_pb2 as execution
@@ -17,10 +16,12 @@ from flowmesh.v1 import problem_pb2
 from flowmesh.v1 import submission_service_pb2 as submission
 from flowmesh.v1 import worker_control_service_pb2 as worker_control
 
+from .scripted_server import Refusal
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.services.sdk.scripted_server import ScriptedServer
+    from .scripted_server import ScriptedServer
 
 RETRY_SOON = error_details_pb2.RetryInfo(retry_delay=Duration(nanos=10_000_000))
 
@@ -202,8 +203,8 @@ def test_list_workers_workflows_and_events(server: ScriptedServer, client: flowm
     workers = worker_control.ListWorkersResponse()
     workers.workers.add(worker_id="w1", handlers=["a"], slots=3)
     events = orchestration.ListEventsResponse()
-    events.events.add(sequence=1, type=1)  # type: ignore[arg-type]
-    events.events.add(sequence=2, type=999)  # type: ignore[arg-type]
+    events.events.add(sequence=1, type=1)
+    events.events.add(sequence=2, type=999)
     versions = submission.ListWorkflowsResponse()
     versions.workflow_versions.add(name="report", version=1)
     server.script("ListWorkers", workers)

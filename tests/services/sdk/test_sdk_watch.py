@@ -9,12 +9,13 @@ import pytest
 import flowmesh
 from flowmesh.v1 import event_pb2, execution_pb2, failure_pb2
 from flowmesh.v1 import orchestration_service_pb2 as orchestration
-from tests.services.sdk.scripted_server import Refusal
+
+from .scripted_server import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.services.sdk.scripted_server import ScriptedServer
+    from .scripted_server import ScriptedServer
 
 AWAY = Refusal(grpc.StatusCode.UNAVAILABLE, "away")
 DONE = execution_pb2.EXECUTION_STATE_COMPLETED
@@ -45,11 +46,10 @@ def event(
 
 
 def end(
-    state: execution_pb2.ExecutionState = DONE, **more: failure_pb2.Failure
+    state: execution_pb2.ExecutionState = DONE, failure: failure_pb2.Failure | None = None
 ) -> orchestration.WatchExecutionResponse:
-    return orchestration.WatchExecutionResponse(
-        resume_token="end", end=orchestration.End(execution=execution(state, **more))
-    )
+    closed = orchestration.End(execution=execution(state, failure=failure))
+    return orchestration.WatchExecutionResponse(resume_token="end", end=closed)
 
 
 BOOKMARK = orchestration.WatchExecutionResponse(resume_token="mark", bookmark=orchestration.Bookmark())

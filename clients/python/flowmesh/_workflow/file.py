@@ -48,11 +48,12 @@ def read(value: Mapping[str, Any]) -> tuple[str, tuple[Node, ...]]:
 
 
 class _Object:
-    """One JSON object under reading: its known fields, in snake case."""
+    """One JSON object under reading: its known fields, in snake case, or none when it is no object."""
 
-    def __init__(self, path: str, fields: dict[str, Any]) -> None:
+    def __init__(self, path: str, *, sound: bool) -> None:
         self.path = path
-        self.fields = fields
+        self.sound = sound
+        self.fields: dict[str, Any] = {}
 
     def where(self, name: str) -> str:
         return f"{self.path}.{name}" if self.path else name
@@ -67,7 +68,7 @@ class _Reader:
     def workflow(self, value: object) -> tuple[str, tuple[Node, ...]]:
         top = self._object(value, "", ("name", "dag"))
         name = self._required(top, "name", str, "a string", "")
-        dag = self._object(self._required(top, "dag", dict, "an object", {}), "dag", ("nodes",))
+        dag = self._object(top.fields.get("dag"), "dag", ("nodes",))
         nodes = self._required(dag, "nodes", list, "a list", [])
         return name, tuple(self._node(item, f"dag.nodes[{index}]") for index, item in enumerate(nodes))
 
@@ -104,9 +105,9 @@ class _Reader:
     def _object(self, value: object, path: str, known: tuple[str, ...]) -> _Object:
         """An object with only known fields, in snake case or in protobuf's camel case."""
         if not isinstance(value, dict):
-            self._wrong(path, "is not an object")
-            return _Object(path, {})
-        found = _Object(path, {})
+            self._wrong(path, "is missing" if value is None else "is not an object")
+            return _Object(path, sound=False)
+        found = _Object(path, sound=True)
         for key, item in value.items():
             name = _CAPITAL.sub(lambda match: f"_{match[0].lower()}", key)
             if name not in known:
@@ -118,7 +119,8 @@ class _Reader:
 
     def _required(self, source: _Object, name: str, kind: type[T], noun: str, instead: T) -> T:
         if source.fields.get(name) is None:
-            self._wrong(source.where(name), "is missing")
+            if source.sound:
+                self._wrong(source.where(name), "is missing")
             return instead
         return self._optional(source, name, kind, noun, instead)
 
