@@ -33,8 +33,8 @@ RESERVED_IDS = frozenset({INPUT, NODES})
 """What templates call the execution's input and all nodes; no node may be called so."""
 
 STRING_PATTERN = (
-    r"(?:[rR][bB]?|[bB][rR]?)?"
-    r"(?:'''(?:[^\\]|\\.)*?'''|\"\"\"(?:[^\\]|\\.)*?\"\"\""
+    r"(?:[rR][bB]?|[bB][rR])(?:'''(?:.|\n)*?'''|\"\"\"(?:.|\n)*?\"\"\"|'[^'\n]*'|\"[^\"\n]*\")"
+    r"|[bB]?(?:'''(?:[^\\]|\\(?:.|\n))*?'''|\"\"\"(?:[^\\]|\\(?:.|\n))*?\"\"\""
     r"|'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\")"
 )
 """A string literal of CEL."""
