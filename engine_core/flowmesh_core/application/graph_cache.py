@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from flowmesh_core.application.bounded_cache import BoundedCache
 from flowmesh_core.domain.expressions import CompileExpression, ExpressionError
 from flowmesh_core.domain.graph import Graph, plan_graph
+from flowmesh_core.domain.limits import Limits
 from flowmesh_core.ports.workflow_store import WorkflowStore
 
 _logger = logging.getLogger(__name__)
@@ -20,11 +21,17 @@ class GraphCache:
     """Keeps the graphs used last, up to a total of nodes, which is where the memory is."""
 
     def __init__(
-        self, store: WorkflowStore, compile_expression: CompileExpression, *, maximum_nodes: int = 1_000_000
+        self,
+        store: WorkflowStore,
+        compile_expression: CompileExpression,
+        *,
+        maximum_nodes: int = 1_000_000,
+        maximum_input_bytes: int = Limits().input_bytes,
     ) -> None:
-        """Keep graphs with at most `maximum_nodes` in all."""
+        """Keep graphs with at most `maximum_nodes` in all, that make inputs of at most so many bytes."""
         self._store = store
         self._compile = compile_expression
+        self._maximum_input_bytes = maximum_input_bytes
         self._graphs: BoundedCache[Definition, Graph] = BoundedCache(maximum_nodes)
 
     async def get_many(self, wanted: Collection[Definition]) -> Mapping[Definition, Graph]:
@@ -45,7 +52,7 @@ class GraphCache:
         loaded = {}
         for key, workflow in (await self._store.definitions(missing)).items():
             try:
-                graph = plan_graph(workflow, key[1], self._compile)
+                graph = plan_graph(workflow, key[1], self._compile, self._maximum_input_bytes)
             except ExpressionError:
                 _logger.exception("definition %s of namespace %s does not compile any more", key[1], key[0])
                 continue
