@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -52,8 +52,17 @@ class TransportLost(Exception):
     """Redis lost data: a stream or its group is gone, or it is older than it was.
 
     What had been sent may never arrive. The owner forgets its partitions,
-    folds them again and dispatches again.
+    folds them again, opens their logs and dispatches again. Another process
+    that opened a log looks the same to the one that read it before.
+
+    Attributes:
+        partitions: Whose logs are concerned.
     """
+
+    def __init__(self, message: str, partitions: Iterable[int]) -> None:
+        """Say what was noticed."""
+        self.partitions = frozenset(partitions)
+        super().__init__(f"{message}: partitions {sorted(self.partitions)}")
 
 
 class CommandLog(Protocol):
@@ -66,7 +75,10 @@ class CommandLog(Protocol):
         """
 
     async def open(self, partitions: Collection[int]) -> None:
-        """Prepare the logs for this reader, creating what is not there."""
+        """Take the logs over for this reader, creating what is not there.
+
+        Whoever read them before gets `TransportLost` and no more commands.
+        """
 
     async def claim(self, partition: int) -> Sequence[DeliveredCommand]:
         """Return every command that an earlier owner received and did not acknowledge, in order."""

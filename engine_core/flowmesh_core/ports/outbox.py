@@ -95,6 +95,7 @@ class Outbox(Protocol):
         Raises:
             StoreUnavailable: Part of it may have been sent. Sending it again is
                 safe but may queue tasks twice.
+            TransportLost: It was sent, but what was sent before may be gone.
         """
 
     async def dispatched(self, partition: int) -> Mapping[ExecutionKey, int]:

@@ -53,6 +53,9 @@ class TaskQueue(Protocol):
     async def queue_names(self, namespace: str) -> Sequence[QueueName]:
         """Return every queue of a namespace that may hold tasks."""
 
+    async def remove_idle(self, namespace: str, idle: float) -> int:
+        """Drop the queues that are empty and got no task for `idle` seconds; return how many."""
+
     async def transfer(self, entries: Collection[QueueEntry], gateway_id: str) -> None:
         """Put pending entries under another gateway's name; those that are gone are passed over."""
 

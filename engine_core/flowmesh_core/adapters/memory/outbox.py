@@ -1,0 +1,75 @@
+"""The twin of the outbox."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowmesh_core.adapters.memory.transport import Queue
+from flowmesh_core.ports.command_log import QueueEntry
+from flowmesh_core.ports.task_queue import QueueName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from flowmesh_core.adapters.memory.transport import MemoryTransport
+    from flowmesh_core.domain.identity import ExecutionKey
+    from flowmesh_core.ports.mailbox import MailboxMessage
+    from flowmesh_core.ports.outbox import Outgoing, QueuedTask
+
+
+class MemoryOutbox:
+    """An `Outbox`. It sends all or nothing, and loss of data is noticed by the reader of the log alone."""
+
+    def __init__(self, transport: MemoryTransport) -> None:
+        self._transport = transport
+
+    async def flush(self, outgoing: Outgoing) -> Sequence[QueueEntry]:
+        """Send everything; return the queue entry of each task."""
+        self._transport.require()
+        entries = [self._queue(task) for task in outgoing.tasks]
+        self._mark(outgoing)
+        self._tell(outgoing)
+        remove_entries(self._transport, outgoing.withdrawn)
+        for partition, entry_ids in outgoing.acknowledged.items():
+            for entry_id in entry_ids:
+                self._transport.logs[partition].entries.pop(int(entry_id.partition("-")[0]), None)
+        return entries
+
+    async def dispatched(self, partition: int) -> Mapping[ExecutionKey, int]:
+        """Return the dispatched sequences of a partition."""
+        self._transport.require()
+        return dict(self._transport.dispatched[partition])
+
+    def _queue(self, task: QueuedTask) -> QueueEntry:
+        name = QueueName(task.key.namespace, task.handler)
+        queue = self._transport.queues.setdefault(name, Queue(0.0))
+        entry = QueueEntry(name.namespace, name.handler, f"{self._transport.next_entry()}-0")
+        queue.waiting[entry.entry_id] = task
+        queue.added_at = self._transport.clock.monotonic()
+        return entry
+
+    def _mark(self, outgoing: Outgoing) -> None:
+        for partition, sequences in outgoing.dispatched.items():
+            self._transport.dispatched[partition].update(sequences)
+        for partition, closed in outgoing.closed.items():
+            for key in closed:
+                self._transport.dispatched[partition].pop(key, None)
+
+    def _tell(self, outgoing: Outgoing) -> None:
+        for partition, changed in outgoing.changed.items():
+            self._transport.hints.publish(str(partition), dict(changed))
+        for member_id in dict.fromkeys((*outgoing.replies, *outgoing.cancels)):
+            messages: list[MailboxMessage] = [*outgoing.replies.get(member_id, ())]
+            messages += outgoing.cancels.get(member_id, ())
+            self._transport.mail.publish(member_id, messages)
+        for name in dict.fromkeys(QueueName(task.key.namespace, task.handler) for task in outgoing.tasks):
+            self._transport.arrivals.publish(name.namespace, name)
+
+
+def remove_entries(transport: MemoryTransport, entries: Iterable[QueueEntry]) -> None:
+    """Remove tasks from their queues for good."""
+    for entry in entries:
+        queue = transport.queues.get(QueueName(entry.namespace, entry.handler))
+        if queue is not None:
+            queue.waiting.pop(entry.entry_id, None)
+            queue.pending.pop(entry.entry_id, None)

@@ -1,0 +1,144 @@
+"""The outbox on Redis.
+
+A flush is a plain pipeline, not a transaction. A pipeline that is cut leaves
+a prefix of its commands, and their order makes every prefix safe: tasks before
+the mark that they were dispatched, that before the beat, everything before the
+deletion of the commands. MULTI would add nothing to that, but would hold up
+all other clients for the whole batch and be refused across slots of a cluster.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from flowmesh_core.adapters.codec import encode_task
+from flowmesh_core.adapters.redis import keys
+from flowmesh_core.adapters.redis.messages import encode_hints, encode_messages, encode_names
+from flowmesh_core.adapters.redis.wire import checked, pack
+from flowmesh_core.domain.identity import ExecutionKey
+from flowmesh_core.ports.command_log import QueueEntry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from flowmesh_core.adapters.redis.beats import Beats
+    from flowmesh_core.adapters.redis.connection import RedisClient
+    from flowmesh_core.adapters.redis.wire import Command, Reply
+    from flowmesh_core.ports.mailbox import MailboxMessage
+    from flowmesh_core.ports.outbox import Outgoing, QueuedTask
+
+_CHUNK_COMMANDS = 2_000
+_CHUNK_BYTES = 1 << 20
+"""A larger flush goes out in pieces, so that buffers stay bounded on both sides."""
+
+
+class RedisOutbox:
+    """An `Outbox`; `beats` is that of the process's command log."""
+
+    def __init__(self, client: RedisClient, beats: Beats) -> None:
+        self._client = client
+        self._beats = beats
+
+    async def flush(self, outgoing: Outgoing) -> Sequence[QueueEntry]:
+        """Send everything; see the port.
+
+        Raises:
+            StoreUnavailable: Part of it may have been sent.
+            TransportLost: It was sent, but a beat went backwards.
+        """
+        seen = {partition: self._beats.seen(partition) for partition in outgoing.dispatched}
+        before = [*_tasks(outgoing.tasks), *_marks(outgoing), *_messages(outgoing)]
+        commands = [*before, *map(_beat, seen), *_removals(outgoing)]
+        replies = await self._send(commands)
+        beats = replies[len(before) : len(before) + len(seen)]
+        self._beats.advance({each: (seen[each], beat) for each, beat in zip(seen, beats, strict=True)})
+        return [
+            QueueEntry(task.key.namespace, task.handler, entry_id.decode())
+            for task, entry_id in zip(outgoing.tasks, replies, strict=False)
+        ]
+
+    async def dispatched(self, partition: int) -> Mapping[ExecutionKey, int]:
+        """Return the dispatched sequences of a partition."""
+        reply = await self._client.call("HGETALL", keys.dispatched(partition))
+        found = dict(zip(reply[::2], reply[1::2], strict=True))
+        found.pop(keys.BEAT_FIELD.encode(), None)
+        return {ExecutionKey(*key.decode().split("/")): int(sequence) for key, sequence in found.items()}
+
+    async def _send(self, commands: list[Command]) -> list[Reply]:
+        replies: list[Reply] = []
+        for packed, count in _chunks(commands):
+            replies += await self._client.send(packed, count)
+        for reply in replies:
+            checked(reply)
+        return replies
+
+
+def _chunks(commands: list[Command]) -> Iterator[tuple[bytes, int]]:
+    chunk, size = list[bytes](), 0
+    for command in commands:
+        packed = pack([command])
+        chunk.append(packed)
+        size += len(packed)
+        if len(chunk) == _CHUNK_COMMANDS or size >= _CHUNK_BYTES:
+            yield b"".join(chunk), len(chunk)
+            chunk, size = [], 0
+    if chunk:
+        yield b"".join(chunk), len(chunk)
+
+
+def _tasks(tasks: Sequence[QueuedTask]) -> Iterator[Command]:
+    """Queue tasks, then say which queues exist: a queue that is not empty is never removed."""
+    handlers: dict[str, dict[str, None]] = defaultdict(dict)
+    for task in tasks:
+        namespace = task.key.namespace
+        handlers[namespace][task.handler] = None
+        yield ("XADD", keys.tasks(namespace, task.handler), "*", keys.BODY_FIELD, encode_task(task))
+    for namespace, names in handlers.items():
+        yield ("SADD", keys.queues(namespace), *names)
+        yield ("SADD", keys.NAMESPACES, namespace)
+        yield ("PUBLISH", keys.arrivals(namespace), encode_names([namespace, *names]))
+
+
+def _marks(outgoing: Outgoing) -> Iterator[Command]:
+    for partition, sequences in outgoing.dispatched.items():
+        if sequences:
+            pairs = (word for key, sequence in sequences.items() for word in (str(key), sequence))
+            yield ("HSET", keys.dispatched(partition), *pairs)
+    for partition, closed in outgoing.closed.items():
+        if closed:
+            yield ("HDEL", keys.dispatched(partition), *map(str, closed))
+
+
+def _messages(outgoing: Outgoing) -> Iterator[Command]:
+    for partition, changed in outgoing.changed.items():
+        if changed:
+            yield ("PUBLISH", keys.watch(partition), encode_hints(changed))
+    mailboxes = dict.fromkeys((*outgoing.replies, *outgoing.cancels))
+    for member_id in mailboxes:
+        messages: list[MailboxMessage] = [
+            *outgoing.replies.get(member_id, ()),
+            *outgoing.cancels.get(member_id, ()),
+        ]
+        yield ("PUBLISH", keys.mailbox(member_id), encode_messages(messages))
+
+
+def _beat(partition: int) -> Command:
+    return ("HINCRBY", keys.dispatched(partition), keys.BEAT_FIELD, 1)
+
+
+def _removals(outgoing: Outgoing) -> Iterator[Command]:
+    yield from task_removals(outgoing.withdrawn)
+    for partition, entry_ids in outgoing.acknowledged.items():
+        if entry_ids:
+            yield ("XDEL", keys.commands(partition), *entry_ids)
+
+
+def task_removals(entries: Iterable[QueueEntry]) -> Iterator[Command]:
+    """Return the commands that remove tasks from their queues for good."""
+    streams: dict[str, list[str]] = defaultdict(list)
+    for entry in entries:
+        streams[keys.tasks(entry.namespace, entry.handler)].append(entry.entry_id)
+    for stream, entry_ids in streams.items():
+        yield ("XACK", stream, keys.TASK_GROUP, *entry_ids)
+        yield ("XDEL", stream, *entry_ids)

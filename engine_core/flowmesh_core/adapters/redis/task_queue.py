@@ -1,0 +1,202 @@
+"""The task queue on Redis Streams: one stream per (namespace, handler).
+
+The consumer group's pending list is the record of which gateway holds what.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from contextlib import asynccontextmanager
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from hiredis import ReplyError
+
+from flowmesh_core.adapters.codec import decode_task
+from flowmesh_core.adapters.redis import keys, scripts
+from flowmesh_core.adapters.redis.listener import Listener
+from flowmesh_core.adapters.redis.messages import decode_names
+from flowmesh_core.adapters.redis.outbox import task_removals
+from flowmesh_core.adapters.redis.parking import Parking
+from flowmesh_core.adapters.redis.wire import checked
+from flowmesh_core.domain.errors import StoreUnavailable
+from flowmesh_core.ports.command_log import QueueEntry
+from flowmesh_core.ports.task_queue import QueueName, TakenTask
+from flowmesh_core.ports.undecodable import Undecodable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+
+    from flowmesh_core.adapters.redis.connection import RedisClient
+    from flowmesh_core.adapters.redis.wire import Command, Reply
+    from flowmesh_core.ports.telemetry import Telemetry
+
+QUEUES_PER_TAKE = 64
+_ARRIVALS_CAPACITY = 1_000
+_TRANSFERRED = ("RETRYCOUNT", 2, "JUSTID")
+"""A delivery count over 1 marks a task as transferred; see `_recover`."""
+
+
+class RedisTaskQueue:
+    """A `TaskQueue`.
+
+    A take that was cut off (cancelled, timed out, connection lost) may have
+    taken tasks that nobody saw. The next take of the gateway returns these
+    first: what is pending under it after the last task that it was given.
+    """
+
+    def __init__(self, client: RedisClient, telemetry: Telemetry) -> None:
+        self._client = client
+        self._telemetry = telemetry
+        self._parking = Parking(client, telemetry)
+        self._given: dict[tuple[str, QueueName], str] = {}
+        self._cut_off: dict[str, dict[QueueName, None]] = {}
+
+    async def take(self, gateway_id: str, queues: Sequence[QueueName], limit: int) -> Sequence[TakenTask]:
+        """Take tasks; one script for each namespace, nearly always one."""
+        taken = await self._recover(gateway_id, limit)
+        for _, group in groupby(queues[:QUEUES_PER_TAKE], key=lambda each: each.namespace):
+            if len(taken) == limit:
+                break
+            wanted = list(group)
+            try:
+                taken += await self._take(gateway_id, wanted, limit - len(taken))
+            except (asyncio.CancelledError, StoreUnavailable):
+                self._cut_off.setdefault(gateway_id, {}).update(dict.fromkeys([*_queues_of(taken), *wanted]))
+                raise
+        for each in taken:
+            self._given[gateway_id, QueueName(each.entry.namespace, each.entry.handler)] = each.entry.entry_id
+        return taken
+
+    @asynccontextmanager
+    async def arrivals(self, namespaces: Collection[str]) -> AsyncIterator[AsyncIterator[QueueName]]:
+        """Open a stream of names of queues that got tasks."""
+        channels = [keys.arrivals(namespace) for namespace in namespaces]
+        async with self._client.subscriptions.listen(channels, _ARRIVALS_CAPACITY) as feed:
+            yield Listener(feed, _decode_arrivals, self._telemetry)
+
+    async def queue_names(self, namespace: str) -> Sequence[QueueName]:
+        """Return every queue of a namespace that may hold tasks, by name."""
+        handlers = await self._client.call("SMEMBERS", keys.queues(namespace))
+        return [QueueName(namespace, handler) for handler in sorted(each.decode() for each in handlers)]
+
+    async def remove_idle(self, namespace: str, idle: float) -> int:
+        """Drop queues that have been empty for a while."""
+        removed = 0
+        for chunk in _chunks(await self.queue_names(namespace)):
+            touched = [keys.queues(namespace), *map(_stream, chunk)]
+            handlers = [each.handler for each in chunk]
+            script = scripts.REMOVE_IDLE.command(touched, round(idle * 1000), *handlers)
+            removed += await self._client.call(*script)
+        return removed
+
+    async def transfer(self, entries: Collection[QueueEntry], gateway_id: str) -> None:
+        """Put pending entries under another gateway's name."""
+        streams: dict[str, list[str]] = defaultdict(list)
+        for entry in entries:
+            streams[keys.tasks(entry.namespace, entry.handler)].append(entry.entry_id)
+        commands: list[Command] = [("SADD", keys.GATEWAYS, gateway_id)]
+        for stream, entry_ids in streams.items():
+            commands.append(("XCLAIM", stream, keys.TASK_GROUP, gateway_id, 0, *entry_ids, *_TRANSFERRED))
+        for reply in await self._client.pipeline(commands):
+            if not _is_missing(reply):
+                checked(reply)
+
+    async def gateways(self) -> Collection[str]:
+        """Return the ids under which tasks are pending or have been."""
+        return frozenset(each.decode() for each in await self._client.call("SMEMBERS", keys.GATEWAYS))
+
+    async def abandoned(self, gateway_id: str, limit: int) -> Sequence[TakenTask]:
+        """Return tasks that are pending under a gateway."""
+        found: list[TakenTask] = []
+        async for chunk in self._all_queues():
+            found += await self._pending(gateway_id, chunk, limit - len(found), fresh=False)
+            if len(found) == limit:
+                break
+        return found
+
+    async def remove(self, entries: Collection[QueueEntry]) -> None:
+        """Remove entries for good."""
+        for reply in await self._client.pipeline(list(task_removals(entries))):
+            checked(reply)
+
+    async def forget_gateway(self, gateway_id: str) -> None:
+        """Drop a gateway's name, unless something is still pending under it."""
+        left = 0
+        async for chunk in self._all_queues():
+            left += await self._client.call(
+                *scripts.FORGET_GATEWAY.command([*map(_stream, chunk)], keys.TASK_GROUP, gateway_id)
+            )
+        if not left:
+            await self._client.call("SREM", keys.GATEWAYS, gateway_id)
+
+    async def _all_queues(self) -> AsyncIterator[Sequence[QueueName]]:
+        for namespace in sorted(await self._client.call("SMEMBERS", keys.NAMESPACES)):
+            for chunk in _chunks(await self.queue_names(namespace.decode())):
+                yield chunk
+
+    async def _take(self, gateway_id: str, queues: Sequence[QueueName], limit: int) -> list[TakenTask]:
+        script = scripts.TAKE.command([*map(_stream, queues)], keys.TASK_GROUP, gateway_id, limit)
+        replies = await self._client.pipeline([("SADD", keys.GATEWAYS, gateway_id), script])
+        return await self._decode(queues, checked(replies[1]))
+
+    async def _recover(self, gateway_id: str, limit: int) -> list[TakenTask]:
+        """Return what a take that was cut off took."""
+        found: list[TakenTask] = []
+        for chunk in _chunks(list(self._cut_off.get(gateway_id, ()))):
+            found += await self._pending(gateway_id, chunk, limit - len(found), fresh=True)
+            if len(found) == limit:
+                return found
+        self._cut_off.pop(gateway_id, None)
+        return found
+
+    async def _pending(
+        self, gateway_id: str, queues: Sequence[QueueName], limit: int, *, fresh: bool
+    ) -> list[TakenTask]:
+        """Return pending tasks of one namespace; fresh ones only after the last that was given."""
+        starts = [self._given.get((gateway_id, each)) if fresh else None for each in queues]
+        script = scripts.PENDING.command(
+            [*map(_stream, queues)],
+            *(keys.TASK_GROUP, gateway_id, limit, int(fresh)),
+            *("-" if start is None else f"({start}" for start in starts),
+        )
+        return await self._decode(queues, await self._client.call(*script))
+
+    async def _decode(self, queues: Sequence[QueueName], rows: Reply) -> list[TakenTask]:
+        decoded: list[TakenTask] = []
+        for place, entry_id, body in rows:
+            queue = queues[place - 1]
+            try:
+                entry = QueueEntry(queue.namespace, queue.handler, entry_id.decode())
+                decoded.append(TakenTask(entry, decode_task(body)))
+            except Undecodable as error:
+                await self._parking.park_task(queue, entry_id, body, error)
+        return decoded
+
+
+def _stream(queue: QueueName) -> str:
+    return keys.tasks(queue.namespace, queue.handler)
+
+
+def _queues_of(taken: Sequence[TakenTask]) -> Iterator[QueueName]:
+    return (QueueName(each.entry.namespace, each.entry.handler) for each in taken)
+
+
+def _chunks(queues: Sequence[QueueName]) -> Iterator[Sequence[QueueName]]:
+    """Cut queues into what one script may touch: one namespace, and not too many."""
+    for _, group in groupby(queues, key=lambda each: each.namespace):
+        wanted = list(group)
+        for start in range(0, len(wanted), QUEUES_PER_TAKE):
+            yield wanted[start : start + QUEUES_PER_TAKE]
+
+
+def _is_missing(reply: Reply) -> bool:
+    return isinstance(reply, ReplyError) and str(reply).startswith("NOGROUP")
+
+
+def _decode_arrivals(body: bytes | None) -> list[QueueName]:
+    if body is None:
+        return []
+    namespace, *handlers = decode_names(body)
+    return [QueueName(namespace, handler) for handler in handlers]
