@@ -58,11 +58,12 @@ def test_references_become_templates_and_dependencies() -> None:
         ("a.output.n > 3 && b.ok", ["a", "b"]),
         ("input.a == 'b' && c.a", ["c"]),
         ('input.x == "a \\" b"', []),
+        ('nodes["my-node"].output.n > a.output.n', ["my-node", "a"]),
     ],
 )
 def test_a_condition_adds_the_nodes_it_names(condition: str, dependencies: list[str]) -> None:
     wf = Workflow("w")
-    for name in ("a", "b", "c"):
+    for name in ("a", "b", "c", "my-node"):
         wf.node("h", id=name)
     wf.node("h", id="last", condition=condition)
     assert list(wf.nodes[-1].dependencies) == dependencies
@@ -70,8 +71,8 @@ def test_a_condition_adds_the_nodes_it_names(condition: str, dependencies: list[
 
 def test_ids_are_made_from_handlers_and_stay_unique() -> None:
     wf = Workflow("w")
-    ids = [wf.node(handler).id for handler in ("a.b/c", "a.b/c", "9", fetch, fetch)]
-    assert ids == ["a_b_c", "a_b_c_2", "_9", "fetch", "fetch_2"]
+    ids = [wf.node(handler).id for handler in ("a.b/c", "a.b/c", "9", "input", fetch, fetch)]
+    assert ids == ["a_b_c", "a_b_c_2", "_9", "input_2", "fetch", "fetch_2"]
 
 
 def test_arguments_whose_names_are_taken_go_through_config() -> None:

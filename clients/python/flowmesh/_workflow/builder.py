@@ -117,7 +117,7 @@ class Workflow:
         base = _NOT_IN_IDS.sub("_", handler)
         base = f"_{base}" if base[:1].isdigit() else base
         number, found = 1, base
-        while found in self._ids:
+        while found in self._ids or found in references.RESERVED:
             number += 1
             found = f"{base}_{number}"
         return found

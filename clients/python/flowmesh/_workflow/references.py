@@ -6,11 +6,15 @@ import json
 import re
 from typing import Any, Final
 
+# What templates call the input of the execution and all nodes; no node may be called so.
+RESERVED: Final = frozenset({"input", "nodes"})
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _HOLE: Final = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 # Quoted text is matched first so that names inside it are passed over.
 _NAME: Final = re.compile(
-    r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|(?<![\w.])(?P<name>[A-Za-z_][\w-]*)", re.DOTALL
+    r"(?<![\w.])nodes\[\"(?P<spelled>[^\"\\]+)\"\]"
+    r"|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|(?<![\w.])(?P<name>[A-Za-z_][\w-]*)",
+    re.DOTALL,
 )
 
 
@@ -67,4 +71,5 @@ def names_in_config(value: object) -> list[str]:
 
 def names_in_expression(text: str) -> list[str]:
     """The first names of all paths in an expression, in order."""
-    return [match["name"] for match in _NAME.finditer(text) if match["name"]]
+    found = (match["name"] or match["spelled"] for match in _NAME.finditer(text))
+    return [name for name in found if name]
