@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.application.partition_owner.world import Owner, World
+from .world import Owner, World
 
 
 @pytest.fixture

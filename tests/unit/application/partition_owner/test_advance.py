@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flowmesh_core.domain.commands import CancelExecution, CompleteTask
 from flowmesh_core.domain.identity import ExecutionKey, partition_of
 from flowmesh_core.domain.payload import NULL
@@ -8,7 +10,8 @@ from flowmesh_core.domain.time import SECOND, Micros
 from flowmesh_core.domain.transition import Verdict
 from flowmesh_core.ports.command_log import CommandEnvelope
 from flowmesh_core.ports.outbox import CancelNotice, Reply
-from tests.unit.application.partition_owner.world import PARTITIONS, Owner, World, chain, completion, node
+
+from .world import PARTITIONS, Owner, World, chain, completion, node
 
 
 async def test_a_chain_runs_to_its_end(world: World, owner: Owner) -> None:
@@ -174,3 +177,26 @@ async def test_an_execution_that_cannot_be_loaded_stops_no_other(world: World, o
     await owner.work()
     assert await world.status(broken) is ExecutionStatus.PENDING
     assert await world.status(good) is ExecutionStatus.RUNNING
+
+
+async def test_a_command_that_cannot_be_decided_stops_nothing_else(world: World, owner: Owner) -> None:
+    poisoned = await world.submit(replace(node("a"), condition="1 + 1 == 2"))
+    good = await world.submit(*chain("a", "b"))
+    await owner.work()
+    assert await world.kinds(poisoned) == []
+    assert await world.status(good) is ExecutionStatus.RUNNING
+    assert await world.log.depth(range(PARTITIONS)) == 0
+    assert world.telemetry.counts["flowmesh.commands.poisoned"] == 1
+
+
+async def test_an_execution_goes_on_behind_a_command_that_cannot_be_decided(
+    world: World, owner: Owner
+) -> None:
+    key = await world.submit(node("a"), node("b"), replace(node("c", "a"), condition="1 + 1 == 2"))
+    await owner.work()
+    first, second = await world.take()
+    await world.complete(first)
+    await world.complete(second)
+    await owner.work()
+    assert await world.kinds(key) == ["ExecutionStarted", "NodeScheduled", "NodeScheduled", "NodeCompleted"]
+    assert await world.log.depth(range(PARTITIONS)) == 0

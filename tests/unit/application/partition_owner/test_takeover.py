@@ -4,13 +4,14 @@ from flowmesh_core.domain.commands import CancelExecution
 from flowmesh_core.domain.identity import partition_of
 from flowmesh_core.domain.states import ExecutionStatus
 from flowmesh_core.domain.time import SECOND, Micros
-from tests.unit.application.partition_owner.faults import (
+
+from .faults import (
     BreakingOutbox,
     ForgetfulHistory,
     UncertainHistory,
     UnreadableExecutions,
 )
-from tests.unit.application.partition_owner.world import (
+from .world import (
     PARTITIONS,
     TTL,
     Owner,

@@ -11,6 +11,7 @@ from flowmesh_core.adapters.memory.command_log import MemoryCommandLog
 from flowmesh_core.adapters.memory.database import MemoryDatabase
 from flowmesh_core.adapters.memory.execution_store import MemoryExecutionStore
 from flowmesh_core.adapters.memory.history_store import MemoryHistoryStore
+from flowmesh_core.adapters.memory.id_source import SequentialIds
 from flowmesh_core.adapters.memory.mailbox import MemoryMailbox
 from flowmesh_core.adapters.memory.membership import MemoryMembership
 from flowmesh_core.adapters.memory.outbox import MemoryOutbox
@@ -24,7 +25,7 @@ from flowmesh_core.application.partition_owner import OwnerPorts, OwnerSettings,
 from flowmesh_core.domain.commands import Command, CompleteTask, FailTask, StartExecution, StartTask
 from flowmesh_core.domain.definition import digest
 from flowmesh_core.domain.events import Event
-from flowmesh_core.domain.expressions import Evaluate, ExpressionError
+from flowmesh_core.domain.expressions import Evaluate
 from flowmesh_core.domain.failure import Failure
 from flowmesh_core.domain.identity import ExecutionKey, partition_of
 from flowmesh_core.domain.payload import NULL
@@ -72,7 +73,8 @@ class World:
         self.log = MemoryCommandLog(self.transport)
         self.mailbox = MemoryMailbox(self.transport)
         self.telemetry = RecordedTelemetry()
-        self._ids = itertools.count(1)
+        self.ids = SequentialIds()
+        self._numbers = itertools.count(1)
 
     async def open(self) -> World:
         """Create the cluster."""
@@ -81,7 +83,7 @@ class World:
 
     async def submit(self, *nodes: Node, execution_id: str = "", start: bool = True) -> ExecutionKey:
         """Accept an execution, and ask for its start."""
-        key = ExecutionKey("default", execution_id or f"e{next(self._ids)}")
+        key = ExecutionKey("default", execution_id or f"e{next(self._numbers)}")
         workflow = Workflow("wf", nodes)
         new = NewExecution(
             key=key,
@@ -158,6 +160,7 @@ class Owner:
         history: HistoryStore | None = None,
         executions: ExecutionStore | None = None,
         window: int = 5_000,
+        receive_wait: float = 0.0,
     ) -> None:
         self.world = world
         self.log = MemoryCommandLog(world.transport)
@@ -169,11 +172,11 @@ class Owner:
             outbox=outbox or world.outbox,
             history=history or world.history,
             executions=executions or world.executions,
-            graphs=GraphCache(world.workflows, no_expressions),
+            graphs=GraphCache(world.workflows, explosive),
             clock=world.clock,
             telemetry=world.telemetry,
         )
-        settings = OwnerSettings(PARTITIONS, window=window, receive_wait=0.0)
+        settings = OwnerSettings(PARTITIONS, window=window, receive_wait=receive_wait)
         self.owner = PartitionOwner(ports, settings)
         self.partitions, (self.lane,) = self.owner.assemble(self.lease)
 
@@ -207,6 +210,10 @@ class Owner:
         return sorted(lease.partition for lease in await self.world.membership.owned(self.member.member_id))
 
 
-def no_expressions(source: str, _variables: object) -> Evaluate:
-    """Refuse to compile; owners are tested without expressions."""
-    raise ExpressionError(f"no expressions here: {source}")
+def explosive(_source: str, _variables: object) -> Evaluate:
+    """Compile any expression to one that has a defect."""
+
+    def evaluate(_values: object) -> object:
+        raise ZeroDivisionError
+
+    return evaluate

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import pytest
+
+from flowmesh_core.application.reap_executions import Retention, RetentionSettings, StartOrphans
+from flowmesh_core.application.reap_lost_tasks import ReapLostTasks
+from flowmesh_core.domain.states import ExecutionStatus
+from flowmesh_core.domain.time import SECOND, Micros
+from flowmesh_core.ports.membership import Member, Role
+
+from .world import PARTITIONS, TTL, Owner, World, node
+
+
+@pytest.fixture
+def lost_tasks(world: World) -> ReapLostTasks:
+    return _lost_tasks(world)
+
+
+@pytest.fixture
+def orphans(world: World) -> StartOrphans:
+    return StartOrphans(world.executions, world.log, world.clock, world.telemetry)
+
+
+def _lost_tasks(world: World) -> ReapLostTasks:
+    return ReapLostTasks(
+        world.membership, world.queue, world.log, world.clock, world.telemetry, partitions=PARTITIONS
+    )
+
+
+async def test_tasks_of_a_dead_gateway_come_back(
+    world: World, owner: Owner, lost_tasks: ReapLostTasks
+) -> None:
+    await world.submit(node("a"), node("b"))
+    await owner.work()
+    assert len(await world.take("doomed")) == 2
+    await lost_tasks.sweep()
+    await owner.work()
+    again = await world.take("owner")
+    assert [(each.task.node_id, each.task.attempt) for each in again] == [("a", 2), ("b", 2)]
+    assert await world.queue.abandoned("doomed", 10) == []
+    await lost_tasks.sweep()
+    assert await world.queue.gateways() == {"owner"}
+
+
+async def test_tasks_of_a_live_gateway_stay(world: World, owner: Owner, lost_tasks: ReapLostTasks) -> None:
+    await world.membership.join(Member("gateway", frozenset({Role.WORKER_CONTROL})), TTL)
+    await world.submit(node("a"))
+    await owner.work()
+    await world.take("gateway")
+    await lost_tasks.sweep()
+    assert await world.log.depth(range(PARTITIONS)) == 0
+
+
+async def test_several_reapers_lose_a_task_once(world: World, owner: Owner) -> None:
+    key = await world.submit(node("a"))
+    await owner.work()
+    await world.take("doomed")
+    for reaper in (_lost_tasks(world), _lost_tasks(world)):
+        await reaper.sweep()
+    await owner.work()
+    assert (await world.kinds(key)).count("NodeAttemptLost") == 1
+    assert await world.log.depth(range(PARTITIONS)) == 0
+
+
+async def test_a_task_is_reported_again_only_after_a_while(
+    world: World, owner: Owner, lost_tasks: ReapLostTasks
+) -> None:
+    await world.submit(node("a"))
+    await owner.work()
+    await world.take("doomed")
+    for _ in range(3):
+        await lost_tasks.sweep()
+    assert await world.log.depth(range(PARTITIONS)) == 1
+    world.clock.advance(10.0)
+    await lost_tasks.sweep()
+    assert await world.log.depth(range(PARTITIONS)) == 2
+
+
+async def test_what_nobody_started_is_started(world: World, owner: Owner, orphans: StartOrphans) -> None:
+    key = await world.submit(node("a"), start=False)
+    world.clock.advance(1.9)
+    await orphans.sweep()
+    assert await world.log.depth(range(PARTITIONS)) == 0
+    world.clock.advance(0.2)
+    await orphans.sweep()
+    await orphans.sweep()
+    assert await world.log.depth(range(PARTITIONS)) == 1
+    await owner.work()
+    assert await world.status(key) is ExecutionStatus.RUNNING
+
+
+async def test_what_has_ended_is_deleted_after_its_retention(world: World, owner: Owner) -> None:
+    settings = RetentionSettings(executions=Micros(60 * SECOND), members=60.0, batch=2, batches=2)
+    retention = Retention(world.executions, world.membership, world.clock, world.telemetry, settings)
+    closed = [await world.submit(node("a")) for _ in range(5)]
+    still_open = await world.submit(node("a"))
+    await owner.work()
+    for taken in await world.take():
+        if taken.task.key != still_open:
+            await world.complete(taken)
+    await owner.work()
+    await retention.sweep()
+    assert len(await world.executions.get_many(closed)) == 5
+    world.clock.advance(61.0)
+    await retention.sweep()
+    assert len(await world.executions.get_many(closed)) == 1, "two batches of two"
+    await retention.sweep()
+    assert await world.executions.get_many(closed) == []
+    assert await world.status(still_open) is ExecutionStatus.RUNNING
