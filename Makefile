@@ -7,6 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup
 TEST_WORKERS ?= 2
+LOCK = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+  --no-emit-package flowmesh --no-annotate --upgrade --quiet --custom-compile-command "make lock"
 export BUF_CACHE_DIR := $(CURDIR)/.cache/buf
 
 help: ## Show these targets
@@ -44,10 +46,9 @@ bench: setup ## Measure; takes minutes and wants an idle machine
 generate: setup ## Regenerate the Python stubs from protos/
 	@.ci/generate $(BIN) clients/python
 
-lock: setup ## Renew requirements.lock from pyproject.toml
-	@$(BIN)/uv pip compile pyproject.toml --extra embedded --group dev --universal --python-version 3.11 \
-	  --generate-hashes --no-emit-package flowmesh --no-annotate --upgrade --quiet \
-	  --custom-compile-command "make lock" --output-file requirements.lock
+lock: setup ## Renew the lock files from pyproject.toml
+	@$(LOCK) --extra embedded --group dev --output-file requirements.lock
+	@$(LOCK) --output-file deploy/requirements.lock
 
 clean: ## Remove what setup and the tools made
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist

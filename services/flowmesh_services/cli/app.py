@@ -24,6 +24,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "dev": server_commands.dev,
     "serve": server_commands.serve,
     "migrate": server_commands.migrate,
+    "health": server_commands.health,
     "validate": workflow_commands.validate,
     "register": workflow_commands.register,
     "submit": workflow_commands.submit,

@@ -1,4 +1,4 @@
-"""The commands that run servers: dev, serve and migrate."""
+"""The commands of operators: dev, serve, migrate and health."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from flowmesh_services.settings import Settings
 
 Result = TypeVar("Result")
+
+_PROBE_SECONDS = 3.0
 
 
 class RoleName(Enum):
@@ -57,6 +59,28 @@ def migrate() -> None:
     """Bring the database to the schema of this version."""
     applied = _run(_migrate(_settings()))
     typer.echo("\n".join(applied) if applied else "up to date")
+
+
+def health(
+    address: Annotated[str, typer.Option(help="host:port or unix:/path.")] = "127.0.0.1:7466",
+    service: Annotated[
+        str, typer.Option(help="Ask about one service, such as flowmesh.v1.SubmissionService.")
+    ] = "",
+) -> None:
+    """Tell whether a server serves, for probes; exits 1 when it does not. Plaintext only."""
+    import grpc
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+    with grpc.insecure_channel(address) as channel:
+        request = health_pb2.HealthCheckRequest(service=service)
+        try:
+            answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=_PROBE_SECONDS)
+        except grpc.RpcError as error:
+            raise CommandError(f"{address} does not serve: {error.code().name}") from error
+    state = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+    if answer.status != health_pb2.HealthCheckResponse.SERVING:
+        raise CommandError(f"{address} is {state}")
+    typer.echo(state)
 
 
 def _settings(*, listen: str | None = None, data_dir: Path | None = None) -> Settings:
