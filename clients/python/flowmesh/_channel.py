@@ -15,7 +15,6 @@ from flowmesh.v1.worker_control_service_pb2_grpc import WorkerControlServiceStub
 if TYPE_CHECKING:
     from grpc import aio
 
-DEFAULT_ADDRESS: Final = "127.0.0.1:7466"
 OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
     # A whole execution with its payloads comes in one message.
     ("grpc.max_receive_message_length", 256 * 1024 * 1024),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from flowmesh._channel import DEFAULT_ADDRESS, TLS
+from flowmesh._channel import TLS
 from flowmesh._client import bulk, calls, results
 from flowmesh._client.calls import ExecutionFilter, Runnable, Submission
 from flowmesh._client.transport import SyncTransport
 from flowmesh._client.watch import WatchCursor
+from flowmesh._defaults import address_or_default, namespace_or_default
 from flowmesh._errors import ServiceError
 from flowmesh._models import End
 
@@ -104,22 +105,22 @@ class Client:
     away or overloaded are repeated until `timeout`.
 
     Args:
-        address: Host and port.
-        namespace: The namespace of all calls.
+        address: Host and port; FLOWMESH_ADDRESS or this machine by default.
+        namespace: The namespace of all calls; FLOWMESH_NAMESPACE or `default` by default.
         tls: How to talk TLS; None talks plain text.
         timeout: Seconds that one call may take, repeats included.
     """
 
     def __init__(
         self,
-        address: str = DEFAULT_ADDRESS,
+        address: str = "",
         *,
-        namespace: str = "default",
+        namespace: str = "",
         tls: TLS | None = None,
         timeout: float = 30.0,
     ) -> None:
-        self._namespace = namespace
-        self._transport = SyncTransport(address, tls, timeout)
+        self._namespace = namespace_or_default(namespace)
+        self._transport = SyncTransport(address_or_default(address), tls, timeout)
 
     def __enter__(self) -> Self:
         return self

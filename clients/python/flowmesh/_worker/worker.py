@@ -9,10 +9,11 @@ import secrets
 import signal
 import socket
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from flowmesh import _task
-from flowmesh._channel import DEFAULT_ADDRESS, TLS
+from flowmesh._channel import TLS
+from flowmesh._defaults import address_or_default, namespace_or_default
 from flowmesh._worker.runner import Runner
 from flowmesh._worker.session import Session
 from flowmesh._worker.stream import Connection
@@ -31,16 +32,18 @@ class Worker:
 
         Worker(tasks=[fetch, parse]).run_forever()
 
+    Beside other code on one loop, `async with Worker(…):` runs it meanwhile.
+
     It reconnects for ever, and keeps results until the engine has stored them.
     Plain functions run in threads, async ones on the loop that `run` runs on.
     Its beats come from other threads: a handler that blocks its loop stays alive.
 
     Args:
-        address: Host and port.
+        address: Host and port; FLOWMESH_ADDRESS or this machine by default.
         tasks: Functions made tasks by `@task`, or a module that holds them.
         slots: How many tasks run at once.
         worker_id: What it calls itself; from the host and the process by default.
-        namespace: The namespace to work for.
+        namespace: The namespace to work for; FLOWMESH_NAMESPACE or `default` by default.
         tls: How to talk TLS; None talks plain text.
         labels: Words about it.
         grace: How long running handlers may go on after a stop was asked for.
@@ -53,12 +56,12 @@ class Worker:
 
     def __init__(
         self,
-        address: str = DEFAULT_ADDRESS,
+        address: str = "",
         *,
         tasks: Iterable[Callable[..., Any]] | ModuleType = (),
         slots: int = 10,
         worker_id: str = "",
-        namespace: str = "default",
+        namespace: str = "",
         tls: TLS | None = None,
         labels: Mapping[str, str] | None = None,
         grace: timedelta = timedelta(seconds=30),
@@ -68,11 +71,11 @@ class Worker:
         if slots < 1 or (self._tasks is not None and not self._tasks):
             raise ValueError("a worker needs a slot and a task")
         self.worker_id = worker_id or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-        self._address, self._tls = address, tls
+        self._address, self._tls = address_or_default(address), tls
         self._grace = grace.total_seconds()
         self._session = Session(slots)
         self._hello = wire.Hello(
-            namespace=namespace,
+            namespace=namespace_or_default(namespace),
             worker_id=self.worker_id,
             handlers=sorted(self._tasks or ()),
             all_handlers=dry_run,
@@ -82,7 +85,19 @@ class Worker:
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._connection: Connection | None = None
+        self._background: asyncio.Task[None] | None = None
         self._stop, self._hurry, self._idle = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        self._background = asyncio.create_task(self.run())
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.stop()
+        if kind is not None:
+            self.stop()
+        if self._background is not None:
+            await self._background
 
     @property
     def healthy(self) -> bool:

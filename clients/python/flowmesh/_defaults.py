@@ -1,0 +1,15 @@
+"""Where to connect when the program does not say."""
+
+from __future__ import annotations
+
+import os
+
+
+def address_or_default(given: str) -> str:
+    """The given address, else that of FLOWMESH_ADDRESS, else this machine's."""
+    return given or os.environ.get("FLOWMESH_ADDRESS") or "127.0.0.1:7466"
+
+
+def namespace_or_default(given: str) -> str:
+    """The given namespace, else that of FLOWMESH_NAMESPACE, else `default`."""
+    return given or os.environ.get("FLOWMESH_NAMESPACE") or "default"
