@@ -286,3 +286,14 @@ async def test_old_closed_executions_are_removed_with_all_that_is_theirs(stores:
     fresh = new_execution("new", request_id="r1", digest="d2")
     assert await create(stores, fresh) == [(CREATED, "new")]
     assert await create(stores, new_execution("x", request_id="r4")) == [(REPLAYED, "open")]
+
+
+async def test_a_request_id_stands_for_one_operation_until_its_execution_is_removed(stores: Stores) -> None:
+    claim = stores.executions.claim_request
+    await create(stores, new_execution("a"), new_execution("b", request_id="r1"))
+    assert await claim(key("a"), "CancelExecution", "r1", "d1", NOW)
+    assert await claim(key("a"), "CancelExecution", "r1", "d1", NOW)
+    assert not await claim(key("b"), "CancelExecution", "r1", "d2", NOW)
+    await close(stores, "a")
+    assert await stores.executions.delete_closed(Micros(NOW + 1), 10) == 1
+    assert await claim(key("b"), "CancelExecution", "r1", "d2", NOW)

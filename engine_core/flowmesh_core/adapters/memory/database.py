@@ -62,6 +62,8 @@ class MemoryDatabase:
         self.versions: dict[tuple[str, str], list[RegisteredVersion]] = {}
         self.registrations: dict[tuple[str, str], RegisterResult] = {}
         self.requests: dict[tuple[str, str], RequestRow] = {}
+        self.operations: dict[tuple[str, str, str], RequestRow] = {}
+        """What request ids of operations on executions stand for, by namespace and method."""
         self.executions: dict[ExecutionKey, ExecutionRow] = {}
         self.histories: dict[ExecutionKey, dict[int, tuple[Event, ...]]] = {}
         """Rows by their first sequence, in order."""

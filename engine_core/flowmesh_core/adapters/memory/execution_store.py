@@ -46,6 +46,16 @@ class MemoryExecutionStore:
             self._database.definitions.setdefault(definition, workflow)
         return [self._create(each) for each in executions]
 
+    async def claim_request(
+        self, key: ExecutionKey, method: str, request_id: str, digest: str, created_at: Micros
+    ) -> bool:
+        """See `ExecutionStore.claim_request`."""
+        del created_at
+        row = self._database.operations.setdefault(
+            (key.namespace, method, request_id), RequestRow(digest, key)
+        )
+        return row.digest == digest
+
     async def get(self, key: ExecutionKey) -> ExecutionRecord | None:
         """See `ExecutionStore.get`."""
         row = self._database.executions.get(key)
@@ -89,6 +99,10 @@ class MemoryExecutionStore:
             self._database.histories.pop(key, None)
         requests = self._database.requests
         self._database.requests = {name: row for name, row in requests.items() if row.answer not in removed}
+        operations = self._database.operations
+        self._database.operations = {
+            name: row for name, row in operations.items() if row.answer not in removed
+        }
         return len(removed)
 
     def _records(self) -> Collection[ExecutionRecord]:

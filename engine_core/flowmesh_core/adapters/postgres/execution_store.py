@@ -27,6 +27,7 @@ from flowmesh_core.ports.execution_store import (
 if TYPE_CHECKING:
     from flowmesh_core.adapters.postgres.pool import Pool
 
+_CLAIM_REQUEST = statement("claim_request")
 _GET_MANY = statement("get_many")
 _OPEN_KEYS = statement("open_keys")
 _PENDING_KEYS = statement("pending_keys")
@@ -45,6 +46,16 @@ class PostgresExecutionStore:
             return []
         async with connection(self._pool) as borrowed:
             return await Submission(executions).run(borrowed)
+
+    async def claim_request(
+        self, key: ExecutionKey, method: str, request_id: str, digest: str, created_at: Micros
+    ) -> bool:
+        """See `ExecutionStore.claim_request`."""
+        async with connection(self._pool) as borrowed:
+            stands_for = await borrowed.fetchval(
+                _CLAIM_REQUEST, key.namespace, method, request_id, digest, key.execution_id, created_at
+            )
+        return bool(stands_for == digest)
 
     async def get(self, key: ExecutionKey) -> ExecutionRecord | None:
         """See `ExecutionStore.get`."""

@@ -13,8 +13,8 @@ WITH old AS MATERIALIZED (
 ), requests AS (
     DELETE FROM flowmesh.request AS request
     USING old
-    WHERE request.namespace = old.namespace
-        AND request.method = 'SubmitWorkflow'
+    WHERE request.namespace || '' = old.namespace
+        AND request.method IN ('SubmitWorkflow', 'CancelExecution')
         AND request.answer = old.execution_id
 ), removed AS (
     DELETE FROM flowmesh.execution AS execution
