@@ -109,6 +109,18 @@ async def test_the_old_owner_receives_nothing_more(transport: Transport) -> None
     assert _envelopes(await new.command_log.receive([7], limit=1, wait=0)) == [command()]
 
 
+async def test_reads_of_different_partitions_do_not_hold_each_other_up(transport: Transport) -> None:
+    log = transport.process().command_log
+    await log.open([6, 7, 8])
+    waiting = asyncio.ensure_future(log.receive([6], limit=1, wait=30))
+    second = asyncio.ensure_future(log.receive([7], limit=1, wait=30))
+    await log.send([command(7), command(8)])
+    assert _envelopes(await second) == [command(7)]
+    assert _envelopes(await log.receive([8], limit=1, wait=0)) == [command(8)]
+    await log.send([command(6)])
+    assert _envelopes(await waiting) == [command(6)]
+
+
 async def test_a_cancelled_read_loses_no_command(transport: Transport) -> None:
     log = transport.process().command_log
     await log.open([7, 8])

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,18 +30,35 @@ from flowmesh_core.adapters.redis import keys, scripts
 from flowmesh_core.adapters.redis.parking import Parking
 from flowmesh_core.adapters.redis.wire import checked, pack_part
 from flowmesh_core.domain.errors import StoreUnavailable
-from flowmesh_core.ports.command_log import CommandEnvelope, DeliveredCommand, TransportLost
+from flowmesh_core.ports.command_log import DeliveredCommand, TransportLost
 from flowmesh_core.ports.undecodable import Undecodable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from flowmesh_core.adapters.redis.beats import Beats
     from flowmesh_core.adapters.redis.connection import RedisClient
     from flowmesh_core.adapters.redis.wire import Command, Reply
+    from flowmesh_core.ports.command_log import CommandEnvelope
     from flowmesh_core.ports.telemetry import Telemetry
 
 _PAGE = 1_000
+
+
+@dataclass(slots=True)
+class _Reader:
+    """A connection for one read at a time, and the end of its last command."""
+
+    client: RedisClient
+    partitions: tuple[int, ...] = ()
+    packed: bytes = b""
+
+    def streams(self, partitions: tuple[int, ...]) -> bytes:
+        """Return the end of a read command, which is the same until other partitions are asked for."""
+        if self.partitions != partitions:
+            names = (*(keys.commands(each) for each in partitions), *(">" for _ in partitions))
+            self.partitions, self.packed = partitions, pack_part(names)
+        return self.packed
 
 
 @dataclass(slots=True)
@@ -52,16 +70,18 @@ class _Place:
 
 
 class RedisCommandLog:
-    """A `CommandLog`; make one per process, with the beats that its outbox has."""
+    """A `CommandLog`; make one per process, with the beats that its outbox has.
+
+    Reads of different partitions may run at once, each on a connection of its own.
+    """
 
     def __init__(self, client: RedisClient, beats: Beats, telemetry: Telemetry) -> None:
         self._client = client
-        self._reader = client.dedicated()
+        self._idle_readers: list[_Reader] = []
         self._beats = beats
         self._parking = Parking(client, telemetry)
         self._places: dict[int, _Place] = {}
         self._group = _new_group()
-        self._packed: tuple[tuple[int, ...], bytes] = ((), b"")
 
     async def send(self, envelopes: Sequence[CommandEnvelope]) -> None:
         """Add commands to the logs of their partitions in one round trip."""
@@ -106,7 +126,7 @@ class RedisCommandLog:
                 return await self._investigate(partitions)
             return await self._returned(checked(reply) or ())
         except (asyncio.CancelledError, StoreUnavailable):
-            self._cut_off()
+            self._group = _new_group()
             raise
 
     async def depth(self, partitions: Collection[int]) -> int:
@@ -151,24 +171,25 @@ class RedisCommandLog:
         if lost:
             raise TransportLost("commands may have been lost with the connection", lost)
 
-    def _cut_off(self) -> None:
-        self._reader.drop()
-        self._group = _new_group()
-
     async def _read(self, partitions: Sequence[int], limit: int, wait: float) -> Reply:
         block: Command = ("BLOCK", max(1, round(wait * 1000))) if wait > 0 else ()
         head = ("XREADGROUP", "GROUP", self._group, "owner", "COUNT", limit, *block, "NOACK", "STREAMS")
         size = len(head) + 2 * len(partitions)
-        command = b"*%d\r\n%b%b" % (size, pack_part(head), self._streams(partitions))
-        return (await self._reader.send(command, 1, block=wait))[0]
+        with self._reader() as reader:
+            command = b"*%d\r\n%b%b" % (size, pack_part(head), reader.streams(tuple(partitions)))
+            return (await reader.client.send(command, 1, block=wait))[0]
 
-    def _streams(self, partitions: Sequence[int]) -> bytes:
-        """Return the end of the read command, which is the same until other partitions are asked for."""
-        wanted = tuple(partitions)
-        if self._packed[0] != wanted:
-            names = (*(keys.commands(each) for each in wanted), *(">" for _ in wanted))
-            self._packed = (wanted, pack_part(names))
-        return self._packed[1]
+    @contextmanager
+    def _reader(self) -> Iterator[_Reader]:
+        """Lend a connection that nobody reads on; one that was cut off is in an unknown state."""
+        reader = self._idle_readers.pop() if self._idle_readers else _Reader(self._client.dedicated())
+        try:
+            yield reader
+        except (asyncio.CancelledError, StoreUnavailable):
+            reader.client.drop()
+            raise
+        finally:
+            self._idle_readers.append(reader)
 
     async def _returned(self, reply: Reply) -> Sequence[DeliveredCommand]:
         delivered: list[DeliveredCommand] = []
