@@ -14,14 +14,20 @@ if TYPE_CHECKING:
 
 UNNAMED_ERROR = "Error"
 """The error type of a worker that names none."""
+_LONGEST_TYPE = 255
+_LONGEST_MESSAGE = 65_536
 
 
 def handler_failure(message: failure_pb2.Failure, field: str, violations: list[FieldViolation]) -> Failure:
-    """Return what a worker reported; its word on `source` and `node_id` does not count."""
+    """Return what a worker reported; its word on `source` and `node_id` does not count.
+
+    Endless names and messages are cut rather than refused, so that the report stands.
+    """
     details = None
     if message.HasField("details"):
         details = payload_from_proto(message.details, f"{field}.details", violations)
-    return Failure(message.error_type or UNNAMED_ERROR, message.message, FailureSource.HANDLER, details)
+    error_type = message.error_type[:_LONGEST_TYPE] or UNNAMED_ERROR
+    return Failure(error_type, message.message[:_LONGEST_MESSAGE], FailureSource.HANDLER, details)
 
 
 def failure_to_proto(failure: Failure) -> failure_pb2.Failure:

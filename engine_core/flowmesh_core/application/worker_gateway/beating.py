@@ -55,7 +55,8 @@ class Beating:
 
     def _answer(self, held: HeldTask | None, token: bytes, answer: BeatAnswer) -> None:
         if held is None:
-            answer.lost.append(token)
+            if self._desk.decisions.report_on(token) is None:
+                answer.lost.append(token)
             return
         held.missed_beats = 0
         if held.cancelled:

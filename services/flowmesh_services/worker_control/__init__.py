@@ -1,0 +1,3 @@
+"""WorkerControlService: the thin gRPC side of the worker gateway."""
+
+from __future__ import annotations
