@@ -39,8 +39,7 @@ class Wire(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what asyncio makes for stream sockets
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's transports are not subclasses
         self._writable.set()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
