@@ -10,19 +10,62 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from opentelemetry import metrics
+
+from flowmesh_core.adapters.cel.engine import CelExpressionEngine
+from flowmesh_core.adapters.otel import OpenTelemetry
+from flowmesh_core.adapters.postgres.cluster_store import PostgresClusterStore
+from flowmesh_core.adapters.postgres.execution_store import PostgresExecutionStore
+from flowmesh_core.adapters.postgres.history_store import PostgresHistoryStore
+from flowmesh_core.adapters.postgres.membership import PostgresMembership
 from flowmesh_core.adapters.postgres.migrate import migrate
 from flowmesh_core.adapters.postgres.pool import open_pool
+from flowmesh_core.adapters.postgres.workflow_store import PostgresWorkflowStore
+from flowmesh_core.adapters.redis.beats import Beats
+from flowmesh_core.adapters.redis.command_log import RedisCommandLog
+from flowmesh_core.adapters.redis.connection import connect
+from flowmesh_core.adapters.redis.mailbox import RedisMailbox
+from flowmesh_core.adapters.redis.outbox import RedisOutbox
+from flowmesh_core.adapters.redis.rate_limiter import RedisRateLimiter
+from flowmesh_core.adapters.redis.task_queue import RedisTaskQueue
+from flowmesh_core.adapters.redis.watch_hints import RedisWatchHints
+from flowmesh_core.adapters.redis.worker_registry import RedisWorkerRegistry
+from flowmesh_core.adapters.system import SystemClock, Uuid7Ids
+from flowmesh_core.application.graph_cache import GraphCache
+from flowmesh_core.application.member_session import MemberSession, MemberSettings
+from flowmesh_core.application.partition_owner import OwnerPorts, OwnerSettings, PartitionOwner
+from flowmesh_core.application.rate_limit import Rate, SubmissionRates
+from flowmesh_core.application.reap_executions import RetentionSettings
+from flowmesh_core.application.watch_hub import WatchSettings
+from flowmesh_core.application.worker_gateway.settings import GatewaySettings
+from flowmesh_core.domain.limits import Limits
+from flowmesh_core.domain.time import micros
 from flowmesh_core.ports.membership import Role
 from flowmesh_services.embedded import EmbeddedServers
-from flowmesh_services.runtime.role import ServedRole
+from flowmesh_services.orchestration.owner_role import owner_role
+from flowmesh_services.orchestration.role import (
+    OrchestrationOptions,
+    OrchestrationPorts,
+    orchestration_role,
+)
+from flowmesh_services.reaper.role import ReaperOptions, ReaperPorts, reaper_role
+from flowmesh_services.runtime.role import Background, ServedRole
 from flowmesh_services.runtime.server import ServerOptions, Tls
 from flowmesh_services.runtime.telemetry import exporting
 from flowmesh_services.settings import SettingsError
+from flowmesh_services.submission.role import SubmissionOptions, SubmissionPorts, submission_role
+from flowmesh_services.worker_control.role import WorkerControlPorts, worker_control_role
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from flowmesh_services.settings import ListenSettings, Settings
+    from flowmesh_core.adapters.postgres.pool import Pool
+    from flowmesh_core.adapters.redis.connection import RedisClient
+    from flowmesh_core.ports.cluster_store import Cluster
+    from flowmesh_services.settings import LimitSettings, ListenSettings, Settings
+
+_LANES = 2
+"""While one lane of an owner waits for a commit, another decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +87,165 @@ async def build(settings: Settings, roles: Sequence[Role]) -> AsyncIterator[Appl
     async with AsyncExitStack() as stack:
         resource = {"service.name": "flowmesh", "flowmesh.roles": ",".join(role.value for role in roles)}
         await stack.enter_async_context(exporting(settings.telemetry.otlp_endpoint, resource))
-        await stack.enter_async_context(
+        pool = await stack.enter_async_context(
             open_pool(postgres_url(settings), maximum=settings.stores.postgres_connections)
         )
-        yield Application(tuple(ServedRole(role.value) for role in roles))
+        redis = await stack.enter_async_context(connect(redis_url(settings)))
+        cluster = await PostgresClusterStore(pool).open(settings.cluster.partitions)
+        wiring = _Wiring(settings, cluster, pool, redis)
+        yield Application(tuple(part for role in roles for part in wiring.parts(role)))
+
+
+class _Wiring:
+    """The adapters of one process, and the roles made of them."""
+
+    def __init__(self, settings: Settings, cluster: Cluster, pool: Pool, redis: RedisClient) -> None:
+        self._settings = settings
+        self._cluster = cluster
+        self._redis = redis
+        self._clock, self._ids = SystemClock(), Uuid7Ids()
+        self._telemetry = OpenTelemetry(metrics.get_meter("flowmesh"))
+        self._expressions = CelExpressionEngine()
+        self._membership = PostgresMembership(pool)
+        self._executions = PostgresExecutionStore(pool)
+        self._histories = PostgresHistoryStore(pool)
+        self._workflows = PostgresWorkflowStore(pool)
+        self._graphs = GraphCache(
+            self._workflows,
+            self._expressions.compile,
+            maximum_input_bytes=settings.limits.max_input_bytes,
+        )
+        self._beats = Beats()
+        self._commands = RedisCommandLog(redis, self._beats, self._telemetry)
+        self._queue = RedisTaskQueue(redis, self._telemetry)
+        self._mailbox = RedisMailbox(redis, self._telemetry)
+        self._registry = RedisWorkerRegistry(redis)
+
+    def parts(self, role: Role) -> list[ServedRole]:
+        """Return what a process of this role serves."""
+        match role:
+            case Role.SUBMISSION:
+                return [self._submission()]
+            case Role.ORCHESTRATION:
+                return [self._orchestration(), self._owner()]
+            case Role.WORKER_CONTROL:
+                return [self._worker_control()]
+            case Role.REAPER:
+                return [self._reaper()]
+
+    def _submission(self) -> ServedRole:
+        rates = self._settings.rates
+        ports = SubmissionPorts(
+            executions=self._executions,
+            workflows=self._workflows,
+            commands=self._commands,
+            rate_limiter=RedisRateLimiter(self._redis),
+            ids=self._ids,
+            clock=self._clock,
+            telemetry=self._telemetry,
+            compile_expression=self._expressions.compile,
+        )
+        options = SubmissionOptions(
+            partitions=self._cluster.partitions,
+            limits=limits(self._settings.limits),
+            rates=SubmissionRates(
+                per_namespace=Rate(rates.namespace_rate, rates.namespace_burst),
+                per_client=Rate(rates.client_rate, rates.client_burst),
+            ),
+        )
+        return submission_role(ports, options)
+
+    def _orchestration(self) -> ServedRole:
+        ports = OrchestrationPorts(
+            executions=self._executions,
+            histories=self._histories,
+            graphs=self._graphs,
+            workers=self._registry,
+            commands=self._commands,
+            mailbox=self._mailbox,
+            hints=RedisWatchHints(self._redis, self._telemetry),
+            ids=self._ids,
+            clock=self._clock,
+            telemetry=self._telemetry,
+        )
+        options = OrchestrationOptions(
+            mailbox=f"callers-{self._ids.new_id()}",
+            watch=WatchSettings(maximum_watchers=self._settings.orchestration.max_watchers),
+        )
+        return orchestration_role(ports, options)
+
+    def _owner(self) -> ServedRole:
+        ports = OwnerPorts(
+            membership=self._membership,
+            command_logs=tuple(
+                RedisCommandLog(self._redis, self._beats, self._telemetry) for _ in range(_LANES)
+            ),
+            outbox=RedisOutbox(self._redis, self._beats),
+            history=self._histories,
+            executions=self._executions,
+            graphs=self._graphs,
+            clock=self._clock,
+            telemetry=self._telemetry,
+        )
+        settings = OwnerSettings(
+            partitions=self._cluster.partitions, window=self._settings.orchestration.dispatch_window
+        )
+        session = self._member(Role.ORCHESTRATION, self._settings.cluster.lease_seconds)
+        return owner_role(session, PartitionOwner(ports, settings))
+
+    def _worker_control(self) -> ServedRole:
+        workers = self._settings.workers
+        ports = WorkerControlPorts(
+            queue=self._queue,
+            commands=self._commands,
+            mailbox=self._mailbox,
+            registry=self._registry,
+            clock=self._clock,
+        )
+        settings = GatewaySettings(
+            lease_ttl=workers.worker_lease_seconds,
+            beat_interval=workers.worker_beat_seconds,
+            maximum_output_bytes=self._settings.limits.max_output_bytes,
+            start_report_delay=workers.start_report_seconds,
+        )
+        role, gateways = worker_control_role(ports, self._cluster, settings)
+        session = self._member(Role.WORKER_CONTROL, workers.gateway_lease_seconds)
+
+        async def serve_gateways() -> None:
+            await session.run(gateways.serve)
+
+        return replace(role, background=(Background("gateway", serve_gateways),))
+
+    def _reaper(self) -> ServedRole:
+        ports = ReaperPorts(
+            membership=self._membership,
+            executions=self._executions,
+            queue=self._queue,
+            commands=self._commands,
+            clock=self._clock,
+            telemetry=self._telemetry,
+        )
+        retention = RetentionSettings(executions=micros(self._settings.retention.retention_seconds))
+        return reaper_role(ports, ReaperOptions(self._cluster.partitions, retention))
+
+    def _member(self, role: Role, ttl: float) -> MemberSession:
+        settings = MemberSettings(frozenset({role}), self._settings.listen.listen, ttl)
+        return MemberSession(self._membership, self._clock, self._ids, settings)
+
+
+def limits(settings: LimitSettings) -> Limits:
+    """Return what workflows are validated against."""
+    return Limits(
+        nodes=settings.max_nodes,
+        edges=settings.max_edges,
+        config_bytes=settings.max_config_bytes,
+        workflow_bytes=settings.max_workflow_bytes,
+        input_bytes=settings.max_input_bytes,
+        references=settings.max_references,
+        expressions=settings.max_expressions,
+        expression_bytes=settings.max_expression_bytes,
+        violations=settings.max_violations,
+    )
 
 
 @asynccontextmanager

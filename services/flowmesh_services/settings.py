@@ -151,8 +151,11 @@ class WorkerSettings(_Concern):
         worker_lease_seconds: How long tasks stay with a worker that is silent.
         worker_beat_seconds: How often a worker has to beat.
         start_report_seconds: A task held for longer is recorded as running.
+        gateway_lease_seconds: After how long without a sign of life a process that
+            holds tasks for workers counts as dead, and its tasks as lost.
     """
 
+    gateway_lease_seconds: PositiveFloat = 10.0
     worker_lease_seconds: PositiveFloat = 30.0
     worker_beat_seconds: PositiveFloat = 5.0
     start_report_seconds: PositiveFloat = 0.1
