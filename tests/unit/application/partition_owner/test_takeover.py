@@ -105,6 +105,7 @@ async def test_a_zombie_is_fenced_by_the_epoch(world: World, owner: Owner) -> No
     assert (await world.kinds(key)).count("NodeCompleted") == 1
     assert await owner.owned() == []
     assert owner.lane.open_executions == 0
+    assert all(log.reader is heir.log for log in world.transport.logs.values())
 
 
 async def test_a_crash_between_append_and_flush_dispatches_again(world: World) -> None:
@@ -198,6 +199,31 @@ async def test_a_flushed_transport_loses_nothing(world: World, owner: Owner) -> 
         await world.complete(each)
     await owner.work()
     assert [await world.status(key) for key in keys] == [ExecutionStatus.COMPLETED] * len(keys)
+
+
+async def test_what_was_noted_as_dispatched_after_the_flush_is_not_trusted(
+    world: World, owner: Owner
+) -> None:
+    await world.submit(node("a"), node("b"), node("c", "a"))
+    await owner.work()
+    first, _ = await world.take()
+    world.transport.lose_everything()
+    await owner.decide(completion(first))
+    assert [taken.task.node_id for taken in await world.take()] == ["c"]
+    await owner.work()
+    again = {(taken.task.node_id, taken.task.attempt) for taken in await world.take()}
+    assert again == {("b", 2), ("c", 2)}
+
+
+async def test_the_rest_of_a_batch_with_a_lost_partition_is_decided_anew(world: World, owner: Owner) -> None:
+    keys = [await world.submit(node("a")) for _ in range(20)]
+    lost = world.database.partitions[0]
+    lost.owner, lost.epoch = "other", lost.epoch + 1
+    await owner.work()
+    for key in keys:
+        running = partition_of(key, PARTITIONS) != 0
+        assert (await world.status(key) is ExecutionStatus.RUNNING) == running
+    assert await owner.owned() == [1, 2, 3]
 
 
 async def test_a_partition_that_failed_to_load_does_not_stay_leased(world: World) -> None:
