@@ -19,12 +19,12 @@ class Limits:
         nodes: Nodes of a workflow.
         edges: Dependencies of all nodes together.
         config_bytes: The config of one node, before its templates are resolved.
-        workflow_bytes: The configs and conditions of all nodes together.
+        workflow_bytes: The configs of all nodes together.
         input_bytes: The config of one node after its templates are resolved, which is what a
             handler receives. Leaves room in the 4 MiB that gRPC clients accept by default.
         references: References to nodes and the input in the templates and condition of one node.
         expressions: Different CEL expressions of a workflow; plain paths do not count.
-        expression_bytes: The source of one CEL expression.
+        expression_bytes: A condition, or the source of CEL in a template.
         start_to_close: The longest time limit of an attempt.
         retry_interval: The longest wait before a retry.
         attempts: The most attempts of a node.

@@ -54,6 +54,7 @@ _LITERALS = frozenset({"true", "false", "null"})
 _NOT_VARIABLES = _LITERALS | frozenset(
     {"in", "bool", "bytes", "double", "dyn", "int", "list", "map", "null_type", "string", "type", "uint"}
 )
+_MAXIMUM_LOOPS = 32
 _LOOPS = frozenset({"all", "exists", "exists_one", "existsOne", "filter", "map"})
 
 
@@ -96,7 +97,7 @@ def parse_expression(source: str) -> Expression:
     """Find what an expression refers to; whether it is correct CEL is for the engine to say.
 
     Raises:
-        ExpressionError: It uses `nodes` without naming one.
+        ExpressionError: It uses `nodes` without naming one, or nests too many loops.
     """
     source = source.strip()
     match = _PATH.fullmatch(source)
@@ -147,6 +148,14 @@ class _Token(NamedTuple):
 _END = _Token("end", "")
 
 
+def _tokens(source: str) -> Iterator[_Token]:
+    for match in _TOKEN.finditer(source):
+        if match.group() in {"'", '"'}:
+            return  # a string without end; reading on would take time square to the length
+        if match.lastgroup != "space":
+            yield _Token(str(match.lastgroup), match.group())
+
+
 class _CelReader:
     """Finds the free variables of a CEL source without parsing all of its grammar.
 
@@ -155,11 +164,7 @@ class _CelReader:
     """
 
     def __init__(self, source: str) -> None:
-        self._tokens = [
-            _Token(str(match.lastgroup), match.group())
-            for match in _TOKEN.finditer(source)
-            if match.lastgroup != "space"
-        ]
+        self._tokens = list(_tokens(source))
         self._loops: list[tuple[int, str]] = []
         self._depth = 0
 
@@ -211,6 +216,8 @@ class _CelReader:
             self._depth += 1
             if self._at(position - 1).text in _LOOPS and self._is_member(position - 1):
                 self._loops.append((self._depth, self._at(position + 1).text))
+                if len(self._loops) > _MAXIMUM_LOOPS:
+                    raise ExpressionError(f"more than {_MAXIMUM_LOOPS} loops inside each other")
         elif text == ")":
             self._depth -= 1
             self._loops = [loop for loop in self._loops if loop[0] <= self._depth]

@@ -19,7 +19,9 @@ from flowmesh_core.domain.json_text import child_path, json_text
 from flowmesh_core.domain.payload import Payload
 from flowmesh_core.domain.references import STRING_PATTERN, Expression, parse_expression
 
-_INSIDE = re.compile(rf"{STRING_PATTERN}|[{{}}]")
+_INSIDE = re.compile(rf"{STRING_PATTERN}|[{{}}'\"]")
+_NEVER_VALID = frozenset({"}", "'", '"'})
+"""Inside a hole: a brace that closes nothing, and quotes that open a string without end."""
 _BRACES = re.compile(r"\{\{|\}\}|\{|\}")
 _ESCAPED_BRACE = re.compile(rb"\\u007[bBdD]")
 
@@ -203,8 +205,8 @@ def _hole_end(text: str, position: int) -> int:
             depth += 1
         elif match.group() == "}" and depth:
             depth -= 1
-        elif match.group() == "}":
-            if text.startswith("}}", match.start()):
-                return match.start()
+        elif match.group() == "}" and text.startswith("}}", match.start()):
+            return match.start()
+        elif match.group() in _NEVER_VALID:
             break
     raise ExpressionError('unbalanced braces: "{{" is never closed; literal ones are {{ "{{" }}')

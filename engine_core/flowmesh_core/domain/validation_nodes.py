@@ -49,7 +49,7 @@ class NodeChecker:
             self._violations.add(f"{field}.id", f"'{node.id}' is a word of templates", "RESERVED_ID")
         check_policies(field, node, self._limits, self._violations)
         room = self._limits.references
-        if node.condition:
+        if node.condition and self._is_short(f"{field}.condition", node.condition):
             room -= self._check_condition(position, f"{field}.condition", node.condition)
         if node.config is not None and self._is_sized(field, node.config):
             self._check_config(position, field, node.config, room)
@@ -110,10 +110,15 @@ class NodeChecker:
         if expression.is_path or self._is_cel(field, expression):
             self._references.note(position, field, expression)
 
+    def _is_short(self, field: str, source: str) -> bool:
+        maximum = self._limits.expression_bytes
+        if len(source.encode(errors="replace")) <= maximum:
+            return True
+        self._violations.add(field, f"an expression of more than {maximum:,} bytes", "LIMIT_EXCEEDED")
+        return False
+
     def _is_cel(self, field: str, expression: Expression) -> bool:
-        if len(expression.source.encode()) > self._limits.expression_bytes:
-            words = f"an expression of more than {self._limits.expression_bytes:,} bytes"
-            self._violations.add(field, words, "LIMIT_EXCEEDED")
+        if not self._is_short(field, expression.source):
             return False
         if expression.source not in self._expressions:
             self._expressions.add(expression.source)

@@ -27,7 +27,8 @@ _ITEM = 16
 """Bytes that one item of a list takes when the list is copied."""
 
 _NOT_CODE = re.compile(rf"(//[^\n]*|`[^`]*`)|{STRING_PATTERN}")
-_ADDED_TO_LITERAL = re.compile(r'""\s*\+|\+\s*(?:""|[0-9])')
+_AROUND_PLUS = re.compile(r"\s*\+\s*")
+_ADDED_TO_LITERAL = re.compile(r'(?<="")\+|\+(?=""|[0-9])')
 _LOOP_OR_PARENTHESIS = re.compile(r"\.\s*(?:all|exists|exists_one|existsOne|filter|map)\s*\(|[()]")
 _WALK = re.compile(
     r"[=!<>]=|[<>]|\bin\b|\b(?:bytes|contains|endsWith|size|startsWith|string|double|int|uint)\s*\("
@@ -92,6 +93,7 @@ class Shape:
     def of(cls, source: str) -> Shape:
         """Count in a source; strings and comments do not count."""
         code = _NOT_CODE.sub(lambda match: " _ " if match[1] else '""', source)
+        code = _AROUND_PLUS.sub("+", code)
         loops, nested = _loops(code)
         additions = code.count("+")
         list_additions = additions - len(_ADDED_TO_LITERAL.findall(code))

@@ -38,6 +38,7 @@ def _add(value: object, size: Size, below: list[object], limits: CelLimits) -> N
     if isinstance(value, str):
         size.bytes += len(value)
         size.longest_text = max(size.longest_text, len(value))
+        _refuse_nul(value)
     else:
         size.bytes += _SCALAR
     if isinstance(value, dict | list):
@@ -60,7 +61,14 @@ def _enter(
         below.extend(value)
         return
     size.bytes += sum(map(len, value))
+    _refuse_nul("".join(value))
     below.extend(value.values())
+
+
+def _refuse_nul(text: str) -> None:
+    """The engine takes texts as C strings and would silently end them there."""
+    if "\0" in text:
+        raise ExpressionError("it sees text with a NUL character; only a plain path can pass it")
 
 
 class ResultReader:
