@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from flowmesh_core.ports.outbox import Outgoing
@@ -34,6 +35,29 @@ async def test_each_task_is_taken_once_first_in_first_out(transport: Transport) 
     third = await process.task_queue.take("a", [RESIZE], 2)
     assert _tasks([*first, *second, *third]) == [task(number) for number in range(5)]
     assert await process.task_queue.take("a", [RESIZE], 2) == []
+
+
+async def test_nothing_is_taken_when_nothing_is_wanted(transport: Transport) -> None:
+    process = transport.process()
+    await _queue(process, task(1))
+    assert await process.task_queue.take("a", [RESIZE], 0) == []
+    assert _tasks(await process.task_queue.take("a", [RESIZE], 1)) == [task(1)]
+
+
+async def test_a_cancelled_take_loses_no_task(transport: Transport) -> None:
+    process = transport.process()
+    await _queue(process, *(task(number) for number in range(40)))
+    taken: list[QueuedTask] = []
+    for number in range(20):
+        taking = asyncio.ensure_future(process.task_queue.take("a", [RESIZE], 1))
+        for _ in range(number % 5):
+            await asyncio.sleep(0)
+        taking.cancel()
+        await asyncio.wait([taking])
+        taken += [] if taking.cancelled() else _tasks(taking.result())
+        taken += _tasks(await process.task_queue.take("a", [RESIZE], 1))
+    taken += _tasks(await process.task_queue.take("a", [RESIZE], 40))
+    assert taken == [task(number) for number in range(40)]
 
 
 async def test_the_limit_is_over_all_queues_in_their_order(transport: Transport) -> None:

@@ -160,7 +160,7 @@ class RedisClient:
                 async with asyncio.timeout(self._deadline):
                     await self._endpoint.dial(connection.wire)
                     await self._greet(connection)
-            except (OSError, TimeoutError) as error:
+            except (OSError, TimeoutError, ReplyError) as error:
                 connection.wire.close()
                 raise StoreUnavailable(f"no Redis at {self._endpoint}: {error}") from error
             except BaseException:

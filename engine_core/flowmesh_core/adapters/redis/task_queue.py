@@ -55,6 +55,8 @@ class RedisTaskQueue:
 
     async def take(self, gateway_id: str, queues: Sequence[QueueName], limit: int) -> Sequence[TakenTask]:
         """Take tasks; one script for each namespace, nearly always one."""
+        if limit < 1:
+            return []  # to Redis, 0 means no limit
         taken = await self._recover(gateway_id, limit)
         for _, group in groupby(queues[:QUEUES_PER_TAKE], key=lambda each: each.namespace):
             if len(taken) == limit:

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from flowmesh_core.adapters.codec import encode_command
+from flowmesh_core.adapters.redis import keys
+from flowmesh_core.domain.errors import StoreUnavailable
+from flowmesh_core.ports.command_log import TransportLost
+from flowmesh_core.ports.outbox import Outgoing
+from tests.contract.transports import command, execution
+from tests.integration.redis.faults import cut_connections, until_blocked
+
+if TYPE_CHECKING:
+    from flowmesh_core.adapters.redis.connection import RedisClient
+    from tests.contract.transports import OnRedis
+
+
+async def test_a_connection_cut_while_a_read_waits_loses_no_command(
+    transport: OnRedis, operator: RedisClient
+) -> None:
+    log = transport.process().command_log
+    await log.open([7, 8])
+    await log.send([command(number=1)])
+    assert len(await log.receive([7, 8], limit=1, wait=30)) == 1
+    reading = asyncio.ensure_future(log.receive([7, 8], limit=1, wait=30))
+    await until_blocked(operator, 1)
+    await cut_connections(operator, "normal")
+    with pytest.raises(StoreUnavailable):
+        await reading
+    await log.send([command(number=2)])
+    received = await log.receive([7, 8], limit=9, wait=30)
+    assert [each.envelope for each in received] == [command(number=2)]
+
+
+async def test_commands_of_a_read_whose_answer_was_lost_are_read_again(
+    transport: OnRedis, operator: RedisClient
+) -> None:
+    log = transport.process().command_log
+    await log.open([7])
+    reading = asyncio.ensure_future(log.receive([7], limit=9, wait=30))
+    await until_blocked(operator, 1)
+    await operator.call("XADD", keys.commands(7), "*", keys.BODY_FIELD, encode_command(command()))
+    reading.cancel()  # the answer is on its way, or here and nobody has seen it, or was returned
+    await asyncio.wait([reading])
+    received = [] if reading.cancelled() else [*reading.result()]
+    received += await log.receive([7], limit=9, wait=0)
+    assert [each.envelope for each in received] == [command()]
+
+
+async def test_a_deleted_stream_is_noticed_by_a_waiting_read(
+    transport: OnRedis, operator: RedisClient
+) -> None:
+    log = transport.process().command_log
+    await log.open([6, 7, 8])
+    reading = asyncio.ensure_future(log.receive([6, 7, 8], limit=1, wait=30))
+    await until_blocked(operator, 1)
+    await operator.call("DEL", keys.commands(7))
+    with pytest.raises(TransportLost) as error:
+        await reading
+    assert error.value.partitions == {7}
+    assert await log.receive([6, 8], limit=1, wait=0) == []
+
+
+async def test_a_deleted_stream_is_noticed_by_the_next_read(
+    transport: OnRedis, operator: RedisClient
+) -> None:
+    log = transport.process().command_log
+    await log.open([7])
+    await operator.call("DEL", keys.commands(7))
+    await log.send([command()])
+    with pytest.raises(TransportLost):
+        await log.receive([7], limit=1, wait=0)
+
+
+async def test_an_older_redis_is_noticed_after_a_broken_connection(
+    transport: OnRedis, operator: RedisClient
+) -> None:
+    process = transport.process()
+    await process.command_log.open([7, 8])
+    for sequence in range(3):
+        await process.outbox.flush(Outgoing(dispatched={7: {execution(): sequence}}))
+    reading = asyncio.ensure_future(process.command_log.receive([7, 8], limit=1, wait=30))
+    await until_blocked(operator, 1)
+    await operator.call("HINCRBY", keys.dispatched(7), keys.BEAT_FIELD, -1)
+    await cut_connections(operator, "normal")
+    with pytest.raises(StoreUnavailable):
+        await reading
+    with pytest.raises(TransportLost) as error:
+        await process.command_log.receive([7, 8], limit=1, wait=0)
+    assert error.value.partitions == {7}
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"\xc1", b"\x93\x01\x02\x03", b"\x97\xcc\xfa\x01\x07\x94\xa0\xa0\xc0\xa0"]
+)
+async def test_what_cannot_be_decoded_is_parked_and_holds_nothing_up(
+    transport: OnRedis, operator: RedisClient, body: bytes
+) -> None:
+    log = transport.process().command_log
+    await log.open([7])
+    await log.send([command(number=1)])
+    await operator.call("XADD", keys.commands(7), "*", keys.BODY_FIELD, body)
+    await log.send([command(number=2)])
+    received = await log.receive([7], limit=9, wait=0)
+    assert [each.envelope for each in received] == [command(number=1), command(number=2)]
+    assert await log.depth([7]) == 2
+    [[_, parked]] = await operator.call("XRANGE", keys.parked_commands(7), "-", "+")
+    assert parked[1] == body
+    assert transport.telemetry.counts["flowmesh.parked"] == 1
+
+
+async def test_one_read_waits_on_all_256_partitions(transport: OnRedis, operator: RedisClient) -> None:
+    log = transport.process().command_log
+    await log.open(range(256))
+    reading = asyncio.ensure_future(log.receive(range(256), limit=1, wait=30))
+    await until_blocked(operator, 1)
+    await log.send([command(255)])
+    assert [each.envelope for each in await reading] == [command(255)]
+
+
+async def test_nothing_is_left_pending_and_nothing_grows(transport: OnRedis, operator: RedisClient) -> None:
+    process = transport.process()
+    await process.command_log.open([7])
+    for _ in range(3):
+        await process.command_log.send([command()])
+        received = await process.command_log.receive([7], limit=9, wait=0)
+        await process.outbox.flush(Outgoing(acknowledged={7: [each.entry_id for each in received]}))
+    assert await operator.call("XLEN", keys.commands(7)) == 0
+    [group] = await operator.call("XINFO", "GROUPS", keys.commands(7))
+    assert group[group.index(b"pending") + 1] == 0
