@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from opentelemetry import metrics, trace
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.trace import TracerProvider
@@ -28,14 +30,13 @@ async def exporting(endpoint: str | None, resource: Mapping[str, str]) -> AsyncI
     if endpoint is None:
         yield
         return
-    providers = _providers(endpoint, resource)
-    tracer_provider, meter_provider = providers
+    tracer_provider, meter_provider = _providers(endpoint, resource)
     trace.set_tracer_provider(tracer_provider)
     metrics.set_meter_provider(meter_provider)
     try:
         yield
     finally:
-        await asyncio.to_thread(_flush, tracer_provider, meter_provider)
+        await _give_up_after(_FLUSH_SECONDS, partial(_flush, tracer_provider, meter_provider))
 
 
 def _providers(endpoint: str, resource: Mapping[str, str]) -> tuple[TracerProvider, MeterProvider]:
@@ -61,3 +62,21 @@ def _flush(tracer_provider: TracerProvider, meter_provider: MeterProvider) -> No
     tracer_provider.force_flush(deadline_millis)
     meter_provider.shutdown(deadline_millis)
     tracer_provider.shutdown()
+
+
+async def _give_up_after(seconds: float, work: Callable[[], None]) -> None:
+    """Run blocking work, and leave it behind when it takes too long.
+
+    A thread of asyncio's own pool would hold up the end of the loop.
+    """
+    loop, done = asyncio.get_running_loop(), asyncio.Event()
+
+    def run() -> None:
+        work()
+        with suppress(RuntimeError):  # the loop ended, nobody waits any more
+            loop.call_soon_threadsafe(done.set)
+
+    Thread(target=run, daemon=True).start()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await done.wait()

@@ -1,0 +1,217 @@
+"""`flowmesh dev`, `serve`, `migrate` and `health` as an operator runs them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from concurrent import futures
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import pytest
+from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2, metrics_service_pb2_grpc
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
+
+from tests.acceptance.processes import (
+    COMMAND,
+    STOP_SECONDS,
+    Finished,
+    background,
+    dev,
+    flowmesh,
+    ready_address,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def _children(pid: int) -> set[int]:
+    """The processes below a process."""
+    found: set[int] = set()
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, task.read_text().split()):
+            found |= {child} | _children(child)
+    return found
+
+
+def _all_end(pids: set[int]) -> None:
+    deadline = time.monotonic() + 10
+    while any(_lives(pid) for pid in pids):
+        assert time.monotonic() < deadline, "processes were left behind"
+        time.sleep(0.02)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def _says_one_line(finished: Finished, code: int, words: str) -> None:
+    assert finished.code == code
+    assert finished.out == ""
+    (line,) = finished.err.splitlines()
+    assert words in line
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_dev_serves_and_ends_cleanly(ending: signal.Signals) -> None:
+    with background("dev", "--listen", "127.0.0.1:0") as process:
+        address = ready_address(process)
+        assert flowmesh("health", "--address", address).out == "SERVING\n"
+        children = _children(process.pid)
+        assert len(children) > 2
+        process.send_signal(ending)
+        assert process.wait(STOP_SECONDS) == 0
+    assert not any(_lives(pid) for pid in children)
+    assert flowmesh("health", "--address", address).code == 1
+
+
+def test_a_killed_dev_leaves_no_server_behind() -> None:
+    with background("dev", "--listen", "127.0.0.1:0") as process:
+        ready_address(process)
+        children = _children(process.pid)
+        process.kill()
+        process.wait(STOP_SECONDS)
+        _all_end(children)
+
+
+def test_dev_interrupted_while_it_starts_ends_at_once(tmp_path: Path) -> None:
+    with background("dev", "--listen", "127.0.0.1:0", "--data-dir", str(tmp_path / "data")) as process:
+        while process.poll() is None and not (tmp_path / "data/postgres.log").exists():
+            time.sleep(0.005)
+        children = _children(process.pid)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(STOP_SECONDS) in {0, 130}
+        _all_end(children)
+
+
+def test_dev_starts_again_on_its_data(tmp_path: Path) -> None:
+    for _ in range(2):
+        with dev("--data-dir", str(tmp_path)) as address:
+            assert flowmesh("health", "--address", address).code == 0
+
+
+def test_a_taken_port_is_told_in_one_line() -> None:
+    with dev() as address:
+        _says_one_line(flowmesh("dev", "--listen", address), 1, f"cannot listen on {address}")
+
+
+def test_a_data_directory_in_use_is_told_in_one_line(tmp_path: Path) -> None:
+    with dev("--data-dir", str(tmp_path)):
+        finished = flowmesh("dev", "--listen", "127.0.0.1:0", "--data-dir", str(tmp_path))
+    _says_one_line(finished, 1, "in use by another process")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["serve"], "Missing argument 'ROLE...'"),
+        (["serve", "cook"], "'cook' is not one of"),
+        (["dev", "--port", "1"], "No such option: --port"),
+        (["bake"], "No such command 'bake'"),
+    ],
+)
+def test_wrong_usage_is_told_in_one_line(arguments: list[str], words: str) -> None:
+    _says_one_line(flowmesh(*arguments), 2, words)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["serve", "reaper"], "FLOWMESH_POSTGRES_URL"),
+        (["migrate"], "FLOWMESH_POSTGRES_URL"),
+        (["dev", "--listen", "0.0.0.0:0"], "FLOWMESH_INSECURE=true"),
+        (["dev", "--listen", "nowhere"], "must be host:port"),
+        (["health", "--address", "127.0.0.1:1"], "does not serve"),
+    ],
+)
+def test_what_cannot_start_is_told_in_one_line(arguments: list[str], words: str) -> None:
+    _says_one_line(flowmesh(*arguments), 1, words)
+
+
+def test_migrate_runs_as_often_as_one_likes(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOWMESH_POSTGRES_URL", database_url)
+    first, second = flowmesh("migrate"), flowmesh("migrate")
+    assert (first.code, second.code) == (0, 0)
+    assert first.out.splitlines()[0].startswith("0001_")
+    assert second.out == "up to date\n"
+
+
+def test_no_arguments_show_the_commands() -> None:
+    assert "serve" in flowmesh().out
+
+
+class _Collector(
+    trace_service_pb2_grpc.TraceServiceServicer, metrics_service_pb2_grpc.MetricsServiceServicer
+):
+    """Keeps the names of what it is sent."""
+
+    def __init__(self) -> None:
+        self.spans: set[str] = set()
+        self.metrics: set[str] = set()
+
+    def Export(self, request: Any, _context: Any) -> Any:  # noqa: N802 - named by its contract
+        if isinstance(request, trace_service_pb2.ExportTraceServiceRequest):
+            found = (
+                span for each in request.resource_spans for scope in each.scope_spans for span in scope.spans
+            )
+            self.spans |= {span.name for span in found}
+            return trace_service_pb2.ExportTraceServiceResponse()
+        measured = (
+            m for each in request.resource_metrics for scope in each.scope_metrics for m in scope.metrics
+        )
+        self.metrics |= {metric.name for metric in measured}
+        return metrics_service_pb2.ExportMetricsServiceResponse()
+
+
+@pytest.fixture
+def collector() -> Iterator[tuple[_Collector, str]]:
+    servicer = _Collector()
+    server = grpc.server(futures.ThreadPoolExecutor(2), options=[("grpc.so_reuseport", 0)])
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(servicer, server)
+    metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield servicer, f"http://127.0.0.1:{port}"
+    server.stop(0).wait()
+
+
+def test_traces_and_metrics_reach_a_collector_before_the_process_ends(
+    collector: tuple[_Collector, str],
+) -> None:
+    with dev(environment={"FLOWMESH_OTLP_ENDPOINT": collector[1]}) as address:
+        assert flowmesh("health", "--address", address).code == 0
+    assert "grpc.health.v1.Health/Check" in collector[0].spans
+    assert "rpc.server.call.duration" in collector[0].metrics
+
+
+def test_an_absent_collector_does_not_hold_up_the_end() -> None:
+    with background(
+        "dev", "--listen", "127.0.0.1:0", environment={"FLOWMESH_OTLP_ENDPOINT": "http://127.0.0.1:1"}
+    ) as process:
+        flowmesh("health", "--address", ready_address(process))
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(STOP_SECONDS) == 0
+    assert time.monotonic() - began < 10
+
+
+def test_logs_go_to_standard_error_and_the_ready_line_to_standard_output() -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "dev", "--listen", "127.0.0.1:0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "FLOWMESH_LOG_LEVEL": "info"},
+    )
+    ready_address(process)
+    process.terminate()
+    out, err = process.communicate(timeout=STOP_SECONDS)
+    assert out == ""
+    assert '"event": "stopping"' in err
