@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from flowmesh_core.adapters.codec import EVENTS, decode_events, encode_events, encode_failure
-from flowmesh_core.adapters.postgres.pool import UNANSWERED, connection
+from flowmesh_core.adapters.postgres.pool import UNANSWERED, connection, discard
 from flowmesh_core.adapters.postgres.sql import statement
 from flowmesh_core.adapters.record_changes import record_changes
 from flowmesh_core.domain.events import Event
@@ -78,7 +78,7 @@ async def _append(borrowed: Connection, arguments: list[object]) -> list[int]:
     except asyncpg.UniqueViolationError as error:
         raise HistoryConflict(str(error)) from error
     except UNANSWERED as error:
-        borrowed.terminate()
+        discard(borrowed)
         raise AppendOutcomeUnknown(str(error) or type(error).__name__) from error
 
 

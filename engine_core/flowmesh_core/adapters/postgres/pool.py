@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -43,6 +43,19 @@ REFUSED = (
 
 _ACQUIRE_TIMEOUT = 5.0
 
+_PLANNING = {
+    "jit": "off",
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+"""Every statement looks keys up in an index, and is planned once.
+
+A plan made while the tables were empty would scan them whole, for as long as
+nobody analyses them; planning at each call would cost as much as running.
+"""
+
 
 @asynccontextmanager
 async def open_pool(
@@ -78,7 +91,7 @@ async def open_pool(
         server_settings={
             "application_name": application_name,
             "statement_timeout": str(round(statement_timeout * 1000)),
-            "jit": "off",  # never pays for statements of milliseconds
+            **_PLANNING,
         },
     )
     try:
@@ -102,10 +115,16 @@ async def connection(pool: Pool) -> AsyncIterator[Connection]:
             try:
                 yield borrowed
             except (*UNANSWERED, asyncpg.ReadOnlySQLTransactionError):
-                borrowed.terminate()
+                discard(borrowed)
                 raise
     except (*UNANSWERED, *REFUSED) as error:
         raise unavailable(error) from error
+
+
+def discard(borrowed: Connection) -> None:
+    """Close a connection that must not be used again; the pool replaces it."""
+    with suppress(asyncpg.InterfaceError):  # the pool has let go of it already
+        borrowed.terminate()
 
 
 def unavailable(error: BaseException) -> StoreUnavailable:

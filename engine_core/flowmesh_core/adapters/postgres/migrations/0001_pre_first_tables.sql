@@ -1,6 +1,9 @@
 -- Moments that the engine decided are bigint microseconds since 1970, as in the
 -- domain; leases and recorded_at are the database's own clock.
 -- Text that is compared or sorted is COLLATE "C": one order on every server.
+-- Indexes beside the primary keys spell the namespace as (namespace || ''):
+-- without statistics, as in a new cluster, the planner would otherwise take
+-- them for look-ups by key, and read the whole namespace each time.
 
 CREATE TABLE flowmesh.cluster (
     singleton  boolean PRIMARY KEY DEFAULT true CHECK (singleton),
@@ -41,7 +44,8 @@ CREATE TABLE flowmesh.workflow_version (
 );
 
 -- What a request id stands for. The answer is the id of the execution, or the
--- name and version of the workflow and whether that version existed.
+-- name and version of the workflow and whether that version existed (with colons,
+-- which no id of an execution has).
 CREATE TABLE flowmesh.request (
     namespace  text COLLATE "C",
     method     text COLLATE "C",
@@ -51,7 +55,7 @@ CREATE TABLE flowmesh.request (
     created_at bigint NOT NULL,
     PRIMARY KEY (namespace, method, request_id)
 );
-CREATE INDEX request_by_execution ON flowmesh.request (namespace, answer) WHERE method = 'SubmitWorkflow';
+CREATE INDEX request_by_execution ON flowmesh.request ((namespace || ''), answer);
 
 CREATE TABLE flowmesh.execution (
     namespace        text COLLATE "C",
@@ -72,8 +76,8 @@ CREATE TABLE flowmesh.execution (
     failure          bytea,
     PRIMARY KEY (namespace, execution_id)
 ) WITH (fillfactor = 85);
-CREATE INDEX execution_newest ON flowmesh.execution (namespace, created_at, execution_id);
-CREATE INDEX execution_failed ON flowmesh.execution (namespace, created_at, execution_id)
+CREATE INDEX execution_newest ON flowmesh.execution ((namespace || ''), created_at, execution_id);
+CREATE INDEX execution_failed ON flowmesh.execution ((namespace || ''), created_at, execution_id)
     WHERE status = 'FAILED';
 CREATE INDEX execution_by_label ON flowmesh.execution USING gin (labels jsonb_path_ops)
     WHERE labels <> '{}';

@@ -44,9 +44,9 @@ WITH missing AS MATERIALIZED (
         item.workflow_digest, item.request_digest, item.labels::jsonb, item.input, item.traceparent,
         item.created_at
     FROM item
-    LEFT JOIN claimed USING (namespace, request_id)
     WHERE item.request_id = ''
-        OR (claimed.digest = item.request_digest AND claimed.answer = item.execution_id)
+        OR (item.namespace, item.request_id, item.request_digest, item.execution_id)
+            IN (SELECT namespace, request_id, digest, answer FROM claimed)
     ORDER BY item.namespace COLLATE "C", item.execution_id COLLATE "C", item.place
     ON CONFLICT DO NOTHING
     RETURNING namespace, execution_id

@@ -11,11 +11,17 @@ WITH old AS MATERIALIZED (
     USING old
     WHERE history.namespace = old.namespace AND history.execution_id = old.execution_id
 ), requests AS (
-    DELETE FROM flowmesh.request AS request
-    USING old
-    WHERE request.namespace || '' = old.namespace
-        AND request.method IN ('SubmitWorkflow', 'CancelExecution')
-        AND request.answer = old.execution_id
+    DELETE FROM flowmesh.request
+    WHERE ctid = ANY (ARRAY(
+        SELECT answered.ctid
+        FROM old
+        CROSS JOIN LATERAL (
+            SELECT request.ctid
+            FROM flowmesh.request AS request
+            WHERE request.namespace || '' = old.namespace AND request.answer = old.execution_id
+            OFFSET 0
+        ) AS answered
+    ))
 ), removed AS (
     DELETE FROM flowmesh.execution AS execution
     USING old

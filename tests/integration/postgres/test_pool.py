@@ -1,0 +1,68 @@
+"""Faults of connections: one typed error, and the pool heals by itself."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+
+from flowmesh_core.adapters.postgres.membership import PostgresMembership
+from flowmesh_core.adapters.postgres.pool import open_pool
+from flowmesh_core.domain.errors import StoreUnavailable
+from flowmesh_core.ports.membership import Member, Role
+
+if TYPE_CHECKING:
+    from tests.integration.postgres.conftest import Session
+
+MEMBER = Member("m", frozenset({Role.REAPER}))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://nobody@127.0.0.1:1/none",
+        "postgresql://nobody@host.invalid/none",
+        "postgresql:///none?host=/nonexistent",
+    ],
+)
+async def test_a_server_that_is_not_there(url: str) -> None:
+    with pytest.raises(StoreUnavailable):
+        async with open_pool(url):
+            pass
+
+
+async def test_a_database_that_is_not_there(migrated_url: str) -> None:
+    with pytest.raises(StoreUnavailable, match="does not exist"):
+        async with open_pool(migrated_url.replace("/test_", "/toast_")):
+            pass
+
+
+async def test_a_broken_connection_is_reported_and_replaced(migrated_url: str, session: Session) -> None:
+    async with open_pool(migrated_url, minimum=1, maximum=1) as pool:
+        membership = PostgresMembership(pool)
+        await membership.join(MEMBER, 60)
+        await session.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'flowmesh'"
+        )
+        with suppress(StoreUnavailable):  # unless the pool saw the end of the connection first
+            await membership.live_members()
+        assert await membership.live_members() == [MEMBER]
+
+
+async def test_a_read_only_connection_is_reported_and_replaced(migrated_url: str) -> None:
+    async with open_pool(migrated_url, minimum=1, maximum=1) as pool:
+        membership = PostgresMembership(pool)
+        async with pool.acquire() as connection:
+            await connection.execute("SET default_transaction_read_only = on")
+        with pytest.raises(StoreUnavailable, match="read-only"):
+            await membership.join(MEMBER, 60)
+        await membership.join(MEMBER, 60)
+
+
+async def test_a_read_only_server_is_not_used(migrated_url: str, session: Session) -> None:
+    database = await session.fetchval("SELECT current_database()")
+    await session.execute(f"ALTER DATABASE {database} SET default_transaction_read_only = on")
+    with pytest.raises(StoreUnavailable):
+        async with open_pool(migrated_url):
+            pass
