@@ -124,7 +124,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 async with _errors_as_statuses(method, context):
                     yield
         finally:
-            trace_context.detach(token)
+            if span:  # a stream that its caller left is closed in another context, which never attached
+                trace_context.detach(token)
             self._measure(method, context, time.perf_counter() - started)
 
     def _measure(self, method: str, context: Context, seconds: float) -> None:
