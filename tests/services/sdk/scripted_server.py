@@ -141,7 +141,8 @@ def task(token: bytes, handler: str, config: bytes = b"{}", **fields: Any) -> ta
 class ScriptedServer:
     """Answers unary calls and watches from scripts, and hands worker streams to the test."""
 
-    def __init__(self) -> None:
+    def __init__(self, credentials: grpc.ServerCredentials | None = None) -> None:
+        self._credentials = credentials
         self.received: dict[str, list[Received]] = defaultdict(list)
         self.streams: queue.Queue[WorkerStream] = queue.Queue()
         self._scripts: dict[str, deque[Any]] = defaultdict(deque)
@@ -164,9 +165,14 @@ class ScriptedServer:
                 server.add_generic_rpc_handlers(
                     (grpc.method_handlers_generic_handler(service.full_name, handlers),)
                 )
-        self.address = f"127.0.0.1:{server.add_insecure_port(address)}"
+        self.address = f"127.0.0.1:{self._bind(server, address)}"
         server.start()
         self._server = server
+
+    def _bind(self, server: grpc.Server, address: str) -> int:
+        if self._credentials is None:
+            return server.add_insecure_port(address)
+        return server.add_secure_port(address, self._credentials)
 
     def stop(self) -> None:
         if self._server is not None:
