@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -74,7 +74,8 @@ def health(
     with grpc.insecure_channel(address) as channel:
         request = health_pb2.HealthCheckRequest(service=service)
         try:
-            answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=_PROBE_SECONDS)
+            stub: Any = health_pb2_grpc.HealthStub(channel)  # published types lack its methods
+            answer = stub.Check(request, timeout=_PROBE_SECONDS)
         except grpc.RpcError as error:
             raise CommandError(f"{address} does not serve: {error.code().name}") from error
     state = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
