@@ -10,7 +10,7 @@ from flowmesh_core.domain.expressions import ExpressionError
 from flowmesh_core.domain.graph import plan_graph
 from flowmesh_core.domain.payload import Payload
 from flowmesh_core.domain.workflow import Node, Workflow
-from tests.unit.domain.test_json_text import JSON_VALUES
+from tests.unit.domain.json_values import JSON_VALUES
 from tests.unit.domain.workflows import Values, compile_expression, node, workflow
 
 if TYPE_CHECKING:

@@ -30,9 +30,9 @@ _NOT_CODE = re.compile(rf"(//[^\n]*|`[^`]*`)|{STRING_PATTERN}")
 _AROUND_PLUS = re.compile(r"\s*\+\s*")
 _ADDED_TO_LITERAL = re.compile(r'(?<="")\+|\+(?=""|[0-9])')
 _LOOP_OR_PARENTHESIS = re.compile(r"\.\s*(?:all|exists|exists_one|existsOne|filter|map)\s*\(|[()]")
-_WALK = re.compile(
-    r"[=!<>]=|[<>]|\bin\b|\b(?:bytes|contains|endsWith|size|startsWith|string|double|int|uint)\s*\("
-)
+_VALUE_WALK = re.compile(r"[=!]=|\bin\b")
+_LITERAL_WALK = re.compile(r'[=!]=\s*(?:""|-?[0-9]|\b(?:true|false|null)\b)')
+_TEXT_WALK = re.compile(r"[<>]|\b(?:bytes|contains|double|endsWith|int|size|startsWith|string|uint)\s*\(")
 _REGEX = re.compile(r"\bmatches\s*\(")
 _CONVERSION = re.compile(r"\b(?:bytes|string)\s*\(")
 _GROWN_RANGE = re.compile(r"[)\]}]\s*\.\s*(?:all|exists|exists_one|existsOne|filter|map)\s*\(")
@@ -83,7 +83,8 @@ class Shape:
     additions: int
     list_additions: int
     conversions: int
-    walks: int
+    text_walks: int
+    value_walks: int
     loops: int
     nested_loops: int
     commas: int
@@ -96,13 +97,15 @@ class Shape:
         code = _AROUND_PLUS.sub("+", code)
         loops, nested = _loops(code)
         additions = code.count("+")
+        literal_walks, matches = len(_LITERAL_WALK.findall(code)), len(_REGEX.findall(code))
         list_additions = additions - len(_ADDED_TO_LITERAL.findall(code))
         return cls(
             length=len(source),
             additions=additions,
             list_additions=list_additions,
             conversions=len(_CONVERSION.findall(code)),
-            walks=len(_WALK.findall(code)) + _REGEX_WEIGHT * len(_REGEX.findall(code)),
+            text_walks=literal_walks + len(_TEXT_WALK.findall(code)) + matches * _REGEX_WEIGHT,
+            value_walks=len(_VALUE_WALK.findall(code)) - literal_walks,
             loops=loops,
             nested_loops=nested,
             commas=code.count(","),
@@ -119,14 +122,22 @@ class Shape:
         if grown > limits.range_items:
             raise ExpressionError(f"it might loop over a list of more than {limits.range_items:,} items")
         iterations = min(_ITERATIONS, self.loops * grown**self.nested_loops)
-        if iterations * self.walks * (size.bytes + _VALUE_WEIGHT * size.values + self.length) > limits.work:
+        if iterations * self._work(size) > limits.work:
             raise ExpressionError("its loops might take too long on values of this size")
         self._refuse_memory(size, iterations, limits)
 
+    def _work(self, size: Size) -> int:
+        """Return what one iteration may have to look at: a text has one string, a value is anything."""
+        text = self._longest_text(size) + _VALUE_WEIGHT
+        value = (size.bytes + _VALUE_WEIGHT * size.values + self.length) * (self.list_additions + 1)
+        return self.text_walks * text + self.value_walks * (value + text)
+
+    def _longest_text(self, size: Size) -> int:
+        return max(size.longest_text, self.length) * (self.additions + 1)
+
     def _refuse_memory(self, size: Size, iterations: int, limits: CelLimits) -> None:
-        longest_text = max(size.longest_text, self.length) * (self.additions + 1)
         longest_list = _ITEM * size.longest_list * (self.list_additions + 1)
-        texts = (self.additions + self.conversions) * longest_text
+        texts = (self.additions + self.conversions) * self._longest_text(size)
         if iterations * (texts + self.list_additions * longest_list) > limits.memory:
             raise ExpressionError("it might take too much memory on values of this size")
 
