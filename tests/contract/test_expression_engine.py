@@ -84,7 +84,7 @@ def test_json_values_pass_through_unchanged(given_value: object) -> None:
 
     assert found == [given_value]
     if not isinstance(given_value, dict):
-        assert type(found[0]) is type(given_value)  # type: ignore[index]
+        assert type(found[0]) is type(given_value)
 
 
 @pytest.mark.parametrize(
