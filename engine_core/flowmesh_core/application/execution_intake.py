@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from flowmesh_core.application.bounded_cache import BoundedCache
 from flowmesh_core.application.start_sender import StartSender
-from flowmesh_core.domain.errors import FlowmeshError, StoreUnavailable
+from flowmesh_core.domain.errors import StoreUnavailable, WorkflowNotFound
 from flowmesh_core.ports.execution_store import CreateResult, CreateStatus, ExecutionStore, NewExecution
 from flowmesh_core.ports.telemetry import Telemetry
+
+_DEFINITIONS_KNOWN = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class ExecutionIntake:
         self._waiting: deque[_Waiting] = deque()
         self._queued = 0
         self._arrived = asyncio.Event()
+        self._stored: BoundedCache[tuple[str, str], bool] = BoundedCache(_DEFINITIONS_KNOWN)
 
     async def create(self, executions: Sequence[NewExecution]) -> Sequence[CreateResult]:
         """Return what `ExecutionStore.create` answers, after its commit.
@@ -100,21 +104,48 @@ class ExecutionIntake:
     async def _store(self, batch: list[_Waiting]) -> None:
         executions = [execution for waiting in batch for execution in waiting.executions]
         try:
-            results = await self._executions.create(executions)
-        except FlowmeshError as error:
+            results = await self._create(executions)
+        except StoreUnavailable as error:
+            self._refuse(batch, error)
+        except Exception as error:  # noqa: BLE001 - it is the callers' to see, and no reason to stop
+            await self._store_one_by_one(batch, error)
+        except BaseException:
+            self._refuse(batch, StoreUnavailable("the server shuts down", retry_after=0.0))
+            raise
+        else:
+            self._telemetry.measure("flowmesh.submission.batch_size", len(executions))
+            self._answer(batch, results)
+            self._start(executions, results)
+
+    async def _store_one_by_one(self, batch: list[_Waiting], error: Exception) -> None:
+        """Let a batch that cannot be stored fail for the call that is to blame alone."""
+        if len(batch) == 1:
             self._refuse(batch, error)
             return
-        except BaseException:
-            self._refuse(batch, StoreUnavailable("storing the submission failed", retry_after=1.0))
-            raise
-        self._telemetry.measure("flowmesh.submission.batch_size", len(executions))
-        self._answer(batch, results)
+        for waiting in batch:
+            await self._store([waiting])
+
+    async def _create(self, executions: Sequence[NewExecution]) -> Sequence[CreateResult]:
+        """Create without sending definitions that this process has stored before."""
+        try:
+            results = await self._executions.create([self._slim(execution) for execution in executions])
+        except WorkflowNotFound:  # the database is older than what this process remembers
+            self._stored = BoundedCache(_DEFINITIONS_KNOWN)
+            results = await self._executions.create(executions)
+        for execution in executions:
+            self._stored.put((execution.key.namespace, execution.workflow_digest), value=True)
+        return results
+
+    def _slim(self, execution: NewExecution) -> NewExecution:
+        definition = (execution.key.namespace, execution.workflow_digest)
+        known = execution.workflow is not None and self._stored.get(definition)
+        return replace(execution, workflow=None) if known else execution
+
+    def _start(self, executions: Sequence[NewExecution], results: Sequence[CreateResult]) -> None:
         self._starts.offer(
-            [
-                (execution.partition, execution.key)
-                for execution, result in zip(executions, results, strict=True)
-                if result.status is CreateStatus.CREATED
-            ]
+            (execution.partition, execution.key)
+            for execution, result in zip(executions, results, strict=True)
+            if result.status is CreateStatus.CREATED
         )
 
     def _answer(self, batch: list[_Waiting], results: Sequence[CreateResult]) -> None:
@@ -125,7 +156,7 @@ class ExecutionIntake:
                 waiting.answer.set_result(results[position:end])
             position = end
 
-    def _refuse(self, batch: list[_Waiting], error: FlowmeshError) -> None:
+    def _refuse(self, batch: list[_Waiting], error: Exception) -> None:
         for waiting in batch:
             if not waiting.answer.done():
                 waiting.answer.set_exception(error)
