@@ -11,7 +11,8 @@ from flowmesh_core.adapters.codec import decode_failure, decode_payload
 from flowmesh_core.adapters.postgres.listing import listing
 from flowmesh_core.adapters.postgres.pool import connection
 from flowmesh_core.adapters.postgres.sql import statement
-from flowmesh_core.adapters.postgres.submission import Submission
+from flowmesh_core.adapters.postgres.submission import DefinitionKey, Submission
+from flowmesh_core.domain.errors import WorkflowNotFound
 from flowmesh_core.domain.identity import ExecutionKey
 from flowmesh_core.domain.payload import NULL
 from flowmesh_core.domain.states import ExecutionStatus
@@ -25,7 +26,7 @@ from flowmesh_core.ports.execution_store import (
 )
 
 if TYPE_CHECKING:
-    from flowmesh_core.adapters.postgres.pool import Pool
+    from flowmesh_core.adapters.postgres.pool import Connection, Pool
 
 _CLAIM_REQUEST = statement("claim_request")
 _GET_MANY = statement("get_many")
@@ -33,19 +34,30 @@ _OPEN_KEYS = statement("open_keys")
 _PENDING_KEYS = statement("pending_keys")
 _DELETE_CLOSED = statement("delete_closed")
 
+_STORED_LIMIT = 10_000
+"""So many definitions are known to be stored, and need not be sent again."""
+
 
 class PostgresExecutionStore:
     """The `ExecutionStore` port on PostgreSQL."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._stored: set[DefinitionKey] = set()
 
     async def create(self, executions: Sequence[NewExecution]) -> Sequence[CreateResult]:
         """See `ExecutionStore.create`."""
         if not executions:
             return []
         async with connection(self._pool) as borrowed:
-            return await Submission(executions).run(borrowed)
+            try:
+                return await self._create(borrowed, executions)
+            except WorkflowNotFound:
+                if not self._stored:
+                    raise
+                # The database is not the one that it was: send what was left out.
+                self._stored.clear()
+                return await self._create(borrowed, executions)
 
     async def claim_request(
         self, key: ExecutionKey, method: str, request_id: str, digest: str, created_at: Micros
@@ -96,6 +108,14 @@ class PostgresExecutionStore:
         """See `ExecutionStore.delete_closed`."""
         async with connection(self._pool) as borrowed:
             return int(await borrowed.fetchval(_DELETE_CLOSED, closed_before, limit))
+
+    async def _create(self, borrowed: Connection, executions: Sequence[NewExecution]) -> list[CreateResult]:
+        submission = Submission(executions, self._stored)
+        results = await submission.run(borrowed)
+        if len(self._stored) > _STORED_LIMIT:
+            self._stored.clear()
+        self._stored.update(submission.definitions)
+        return results
 
 
 def _record(row: asyncpg.Record) -> ExecutionRecord:

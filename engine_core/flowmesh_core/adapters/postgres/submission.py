@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -21,15 +21,26 @@ if TYPE_CHECKING:
 _CREATE = statement("create")
 _RESOLVE = statement("resolve")
 
-_RequestKey = tuple[str, str]
+DefinitionKey = tuple[str, str]
+"""The namespace and the digest of a definition."""
 
 
 class Submission:
-    """One call of `create`: what to send, and what the answers mean."""
+    """One call of `create`: what to send, and what the answers mean.
 
-    def __init__(self, executions: Sequence[NewExecution]) -> None:
+    Attributes:
+        definitions: What it stores, unless it is stored already.
+    """
+
+    def __init__(self, executions: Sequence[NewExecution], stored: Collection[DefinitionKey]) -> None:
+        """Take the batch, and the definitions that need not be sent because they are stored."""
         self._executions = executions
-        self._first: dict[_RequestKey, NewExecution] = {}
+        self.definitions: dict[DefinitionKey, Workflow] = {}
+        for each in executions:
+            definition = (each.key.namespace, each.workflow_digest)
+            if each.workflow is not None and definition not in stored:
+                self.definitions[definition] = each.workflow
+        self._first: dict[tuple[str, str], NewExecution] = {}
         for each in executions:
             self._first.setdefault((each.key.namespace, each.request_id), each)
 
@@ -47,18 +58,14 @@ class Submission:
         return [decided[place] for place in range(len(self._executions))]
 
     def _arguments(self) -> tuple[object, ...]:
-        definitions: dict[tuple[str, str], Workflow] = {}
-        for each in self._executions:
-            if each.workflow is not None:
-                definitions[each.key.namespace, each.workflow_digest] = each.workflow
         mentioned = {(each.key.namespace, each.workflow_digest) for each in self._executions}
-        required = sorted(mentioned.difference(definitions))
+        required = sorted(mentioned.difference(self.definitions))
         return (
             [namespace for namespace, _ in required],
             [digest for _, digest in required],
-            [namespace for namespace, _ in definitions],
-            [digest for _, digest in definitions],
-            [encode_workflow(workflow) for workflow in definitions.values()],
+            [namespace for namespace, _ in self.definitions],
+            [digest for _, digest in self.definitions],
+            [encode_workflow(workflow) for workflow in self.definitions.values()],
             *_columns(self._executions),
         )
 
