@@ -174,8 +174,10 @@ class _Collector(
 def collector() -> Iterator[tuple[_Collector, str]]:
     servicer = _Collector()
     server = grpc.server(futures.ThreadPoolExecutor(2), options=[("grpc.so_reuseport", 0)])
-    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(servicer, server)
-    metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(servicer, server)
+    traces: Any = trace_service_pb2_grpc  # published without types
+    traces.add_TraceServiceServicer_to_server(servicer, server)
+    measures: Any = metrics_service_pb2_grpc
+    measures.add_MetricsServiceServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     yield servicer, f"http://127.0.0.1:{port}"

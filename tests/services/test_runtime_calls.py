@@ -72,7 +72,7 @@ def _options(listen: str = "127.0.0.1:0") -> ServerOptions:
 
 def _role() -> ServedRole:
     def register(server: grpc.aio.Server) -> None:
-        stubs.add_OrchestrationServiceServicer_to_server(_Servicer(), server)
+        stubs.add_OrchestrationServiceServicer_to_server(_Servicer(), server)  # type: ignore[abstract]
 
     return ServedRole("orchestration", services=(Service(_NAME, register),))
 
@@ -195,8 +195,8 @@ async def test_the_callers_trace_is_continued(channel: grpc.aio.Channel) -> None
 
 
 async def test_an_unknown_method_is_unimplemented(channel: grpc.aio.Channel) -> None:
+    call: Any = channel.unary_unary(f"/{_NAME}/NoSuchMethod")
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        call: Any = channel.unary_unary(f"/{_NAME}/NoSuchMethod")
         await call(b"")
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
