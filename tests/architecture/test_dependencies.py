@@ -28,7 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     "flowmesh_core.adapters.redis": {"hiredis"},
     "flowmesh_core.adapters.system": {"uuid_utils"},
     "flowmesh_services": {"google", "grpc"},
-    "flowmesh_services.bootstrap": {"grpc"},
+    "flowmesh_services.bootstrap": {"opentelemetry"},
     "flowmesh_services.cli": {"grpc", "grpc_health", "rich", "typer", "uvloop"},
     "flowmesh_services.embedded": {"asyncpg", "redis"},
     "flowmesh_services.runtime": {
