@@ -137,6 +137,24 @@ async def test_a_cancelled_read_loses_no_command(transport: Transport) -> None:
         assert _envelopes(delivered) == [command(number=number)]
 
 
+async def test_a_cancelled_read_leaves_others_alone_and_partitions_can_move_between_reads(
+    transport: Transport,
+) -> None:
+    log = transport.process().command_log
+    await log.open([6, 7])
+    waiting = asyncio.ensure_future(log.receive([6], limit=9, wait=30))
+    cancelled = asyncio.ensure_future(log.receive([7], limit=9, wait=30))
+    await transport.elapse(0.001)
+    cancelled.cancel()
+    await asyncio.wait([cancelled])
+    await log.open([8])
+    await log.send([command(6, 1), command(7, 2), command(8, 3)])
+    assert _envelopes(await waiting) == [command(6, 1)]
+    await log.send([command(6, 4)])
+    received = _envelopes(await log.receive([6, 7, 8], limit=9, wait=0))
+    assert sorted(received, key=lambda each: each.partition) == [command(6, 4), command(7, 2), command(8, 3)]
+
+
 async def test_loss_of_everything_is_noticed_by_a_waiting_reader(transport: Transport) -> None:
     log = transport.process().command_log
     await log.open([6, 7])

@@ -160,13 +160,14 @@ async def test_a_gateway_with_pending_tasks_is_not_forgotten(transport: Transpor
 
 async def test_idle_queues_are_removed_and_come_back(transport: Transport) -> None:
     process = transport.process()
-    await _queue(process, task(1), task(2, "blur"), task(3, "held"))
-    done = await process.task_queue.take("a", [RESIZE], 10)
+    await _queue(process, task(1), task(2, "blur"), task(3, "held"), task(4, namespace="other"))
+    done = [*await process.task_queue.take("a", [RESIZE, QueueName("other", "resize")], 10)]
     await process.task_queue.take("a", [QueueName("default", "held")], 10)
     await process.task_queue.remove([each.entry for each in done])
-    assert await process.task_queue.remove_idle("default", 3600) == 0
+    assert await process.task_queue.remove_idle(3600) == 0
     await transport.elapse(0.01)
-    assert await process.task_queue.remove_idle("default", 0) == 1
+    assert await process.task_queue.remove_idle(0) == 2
+    assert await process.task_queue.queue_names("other") == []
     assert await process.task_queue.queue_names("default") == [BLUR, QueueName("default", "held")]
     await _queue(process, task(4))
     assert _tasks(await process.task_queue.take("a", [RESIZE], 10)) == [task(4)]

@@ -53,8 +53,12 @@ class TaskQueue(Protocol):
     async def queue_names(self, namespace: str) -> Sequence[QueueName]:
         """Return every queue of a namespace that may hold tasks."""
 
-    async def remove_idle(self, namespace: str, idle: float) -> int:
-        """Drop the queues that are empty and got no task for `idle` seconds; return how many."""
+    async def remove_idle(self, idle: float) -> int:
+        """Drop the queues that are empty and got no task for `idle` seconds; return how many.
+
+        They come back with the next task. For a reaper to call now and then, as
+        a namespace may go through thousands of handler names.
+        """
 
     async def transfer(self, entries: Collection[QueueEntry], gateway_id: str) -> None:
         """Put pending entries under another gateway's name; those that are gone are passed over."""

@@ -2,21 +2,17 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING
 
 import pytest
 from hiredis import ReplyError
 
 from flowmesh_core.adapters.redis import scripts
-from flowmesh_core.adapters.redis.connection import connect
+from flowmesh_core.adapters.redis.connection import RedisClient, connect
 from flowmesh_core.adapters.redis.endpoint import Endpoint
 from flowmesh_core.adapters.redis.wire import pack
 from flowmesh_core.domain.errors import StoreUnavailable
 from tests.integration.redis.faults import cut_connections
 from tests.integration.redis.servers import babbling_server, silent_server
-
-if TYPE_CHECKING:
-    from flowmesh_core.adapters.redis.connection import RedisClient
 
 
 async def test_many_callers_get_their_own_answers(operator: RedisClient) -> None:
@@ -70,6 +66,17 @@ async def test_a_silent_server_is_unavailable_after_the_deadline() -> None:
         with pytest.raises(StoreUnavailable):
             async with connect(url, deadline=0.05):
                 pass
+
+
+async def test_those_who_wait_for_a_connection_share_its_failure() -> None:
+    async with silent_server() as url:
+        client = RedisClient(Endpoint.parse(url), deadline=0.05)
+        calls = [asyncio.ensure_future(client.call("PING")) for _ in range(50)]
+        calls[0].cancel()
+        done, late = await asyncio.wait(calls, timeout=1)
+        assert not late
+        assert {type(call.exception()) for call in done if not call.cancelled()} == {StoreUnavailable}
+        await client.aclose()
 
 
 async def test_a_server_of_another_kind_is_unavailable() -> None:

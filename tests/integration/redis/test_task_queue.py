@@ -77,7 +77,7 @@ async def test_a_namespace_with_thousands_of_handlers_is_cleaned_up(
     )
     await process.task_queue.remove(entries[:1_999])
     await transport.elapse(0.002)
-    assert await process.task_queue.remove_idle("default", 0) == 1_999
+    assert await process.task_queue.remove_idle(0) == 1_999
     assert await process.task_queue.queue_names("default") == [QueueName("default", "handler-1999")]
     assert await operator.call("EXISTS", keys.tasks("default", "handler-0")) == 0
 

@@ -48,14 +48,18 @@ class MemoryTaskQueue:
         names = (name for name in self._transport.queues if name.namespace == namespace)
         return sorted(names, key=lambda name: name.handler)
 
-    async def remove_idle(self, namespace: str, idle: float) -> int:
+    async def remove_idle(self, idle: float) -> int:
         """Drop queues that have been empty for a while."""
+        self._transport.require()
         before = self._transport.clock.monotonic() - idle
-        queues = {name: self._transport.queues[name] for name in await self.queue_names(namespace)}
-        for name, queue in queues.items():
-            if not queue.waiting and not queue.pending and queue.added_at <= before:
-                del self._transport.queues[name]
-        return len(queues) - len(await self.queue_names(namespace))
+        idle_names = [
+            name
+            for name, queue in self._transport.queues.items()
+            if not queue.waiting and not queue.pending and queue.added_at <= before
+        ]
+        for name in idle_names:
+            del self._transport.queues[name]
+        return len(idle_names)
 
     async def transfer(self, entries: Collection[QueueEntry], gateway_id: str) -> None:
         """Put pending entries under another gateway's name."""

@@ -21,7 +21,7 @@ import asyncio
 import secrets
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hiredis import ReplyError
 
@@ -43,22 +43,7 @@ if TYPE_CHECKING:
     from flowmesh_core.ports.telemetry import Telemetry
 
 _PAGE = 1_000
-
-
-@dataclass(slots=True)
-class _Reader:
-    """A connection for one read at a time, and the end of its last command."""
-
-    client: RedisClient
-    partitions: tuple[int, ...] = ()
-    packed: bytes = b""
-
-    def streams(self, partitions: tuple[int, ...]) -> bytes:
-        """Return the end of a read command, which is the same until other partitions are asked for."""
-        if self.partitions != partitions:
-            names = (*(keys.commands(each) for each in partitions), *(">" for _ in partitions))
-            self.partitions, self.packed = partitions, pack_part(names)
-        return self.packed
+_REMEMBERED_READS = 64
 
 
 @dataclass(slots=True)
@@ -69,6 +54,13 @@ class _Place:
     entry_id: str
 
 
+class _Read(NamedTuple):
+    """What stays the same from one read of the same partitions to the next."""
+
+    group: str
+    streams: bytes
+
+
 class RedisCommandLog:
     """A `CommandLog`; make one per process, with the beats that its outbox has.
 
@@ -77,11 +69,13 @@ class RedisCommandLog:
 
     def __init__(self, client: RedisClient, beats: Beats, telemetry: Telemetry) -> None:
         self._client = client
-        self._idle_readers: list[_Reader] = []
+        self._idle_readers: list[RedisClient] = []
         self._beats = beats
         self._parking = Parking(client, telemetry)
         self._places: dict[int, _Place] = {}
         self._group = _new_group()
+        self._doubtful: set[int] = set()
+        self._settled: dict[tuple[int, ...], _Read] = {}
 
     async def send(self, envelopes: Sequence[CommandEnvelope]) -> None:
         """Add commands to the logs of their partitions in one round trip."""
@@ -91,7 +85,7 @@ class RedisCommandLog:
 
     async def open(self, partitions: Collection[int]) -> None:
         """Take the logs over from whoever read them."""
-        opened = await self._open(partitions, [("", "") for _ in partitions])
+        opened = await self._open(self._group, partitions, [("", "") for _ in partitions])
         for partition, reply in zip(partitions, opened, strict=True):
             self._beats.start(partition, int(reply[1]))
 
@@ -119,14 +113,14 @@ class RedisCommandLog:
         """
         if not partitions:
             raise ValueError("there is nothing to receive from")
-        await self._go_on(partitions)
+        read = await self._settle(tuple(partitions))
         try:
-            reply = await self._read(partitions, limit, wait)
+            reply = await self._read(read, len(partitions), limit, wait)
             if isinstance(reply, ReplyError) and str(reply).startswith(("NOGROUP", "UNBLOCKED")):
-                return await self._investigate(partitions)
+                return await self._investigate(read.group, partitions)
             return await self._returned(checked(reply) or ())
         except (asyncio.CancelledError, StoreUnavailable):
-            self._group = _new_group()
+            self._doubt(partitions)
             raise
 
     async def depth(self, partitions: Collection[int]) -> int:
@@ -140,10 +134,18 @@ class RedisCommandLog:
             raise TransportLost("the log is not open", [partition])
         return place
 
-    async def _open(self, partitions: Collection[int], formers: Iterable[tuple[str, str]]) -> list[Reply]:
+    def _doubt(self, partitions: Sequence[int]) -> None:
+        """After a read that was cut off: Redis may be further than what was returned."""
+        self._group = _new_group()
+        self._doubtful.update(partitions)
+        self._settled.clear()
+
+    async def _open(
+        self, group: str, partitions: Collection[int], formers: Iterable[tuple[str, str]]
+    ) -> list[Reply]:
         replies = await self._client.pipeline(
             [
-                scripts.OPEN_LOG.command([keys.commands(each), keys.dispatched(each)], self._group, *former)
+                scripts.OPEN_LOG.command([keys.commands(each), keys.dispatched(each)], group, *former)
                 for each, former in zip(partitions, formers, strict=True)
             ]
         )
@@ -151,42 +153,50 @@ class RedisCommandLog:
             if checked(reply) is None:
                 self._places.pop(partition, None)
             else:
-                self._places[partition] = _Place(self._group, reply[0].decode())
+                self._places[partition] = _Place(group, reply[0].decode())
+        self._doubtful.difference_update(partitions)
+        self._settled.clear()
         return replies
 
-    async def _go_on(self, partitions: Sequence[int]) -> None:
-        """Open again what is not open under the current group."""
-        stale = [each for each in partitions if self._place(each).group != self._group]
-        if not stale:
-            return
-        before = {each: self._beats.seen(each) for each in stale}
-        formers = [(self._places[each].group, self._places[each].entry_id) for each in stale]
-        opened = await self._open(stale, formers)
-        lost = [each for each, reply in zip(stale, opened, strict=True) if reply is None]
-        lost += [
-            each
-            for each, reply in zip(stale, opened, strict=True)
-            if reply is not None and int(reply[1]) < before[each]
-        ]
+    async def _settle(self, partitions: tuple[int, ...]) -> _Read:
+        """Return how to read these, having opened them again unless one group has them all."""
+        if (settled := self._settled.get(partitions)) is not None:
+            return settled
+        groups = {self._place(each).group for each in partitions}
+        if len(groups) > 1 or not self._doubtful.isdisjoint(partitions):
+            groups = {await self._open_again(partitions)}
+        if len(self._settled) == _REMEMBERED_READS:
+            self._settled.clear()
+        names = (*(keys.commands(each) for each in partitions), *(">" for _ in partitions))
+        self._settled[partitions] = read = _Read(groups.pop(), pack_part(names))
+        return read
+
+    async def _open_again(self, partitions: tuple[int, ...]) -> str:
+        """Let this reader go on after the last command returned; return the group to read under."""
+        group = self._group
+        beats = {each: self._beats.seen(each) for each in partitions}
+        formers = [(self._place(each).group, self._place(each).entry_id) for each in partitions]
+        opened = dict(zip(partitions, await self._open(group, partitions, formers), strict=True))
+        lost = [each for each, reply in opened.items() if reply is None or int(reply[1]) < beats[each]]
         if lost:
             raise TransportLost("commands may have been lost with the connection", lost)
+        return group
 
-    async def _read(self, partitions: Sequence[int], limit: int, wait: float) -> Reply:
+    async def _read(self, read: _Read, streams: int, limit: int, wait: float) -> Reply:
         block: Command = ("BLOCK", max(1, round(wait * 1000))) if wait > 0 else ()
-        head = ("XREADGROUP", "GROUP", self._group, "owner", "COUNT", limit, *block, "NOACK", "STREAMS")
-        size = len(head) + 2 * len(partitions)
+        head = ("XREADGROUP", "GROUP", read.group, "owner", "COUNT", limit, *block, "NOACK", "STREAMS")
+        command = b"*%d\r\n%b%b" % (len(head) + 2 * streams, pack_part(head), read.streams)
         with self._reader() as reader:
-            command = b"*%d\r\n%b%b" % (size, pack_part(head), reader.streams(tuple(partitions)))
-            return (await reader.client.send(command, 1, block=wait))[0]
+            return (await reader.send(command, 1, block=wait))[0]
 
     @contextmanager
-    def _reader(self) -> Iterator[_Reader]:
+    def _reader(self) -> Iterator[RedisClient]:
         """Lend a connection that nobody reads on; one that was cut off is in an unknown state."""
-        reader = self._idle_readers.pop() if self._idle_readers else _Reader(self._client.dedicated())
+        reader = self._idle_readers.pop() if self._idle_readers else self._client.dedicated()
         try:
             yield reader
         except (asyncio.CancelledError, StoreUnavailable):
-            reader.client.drop()
+            reader.drop()
             raise
         finally:
             self._idle_readers.append(reader)
@@ -208,16 +218,16 @@ class RedisCommandLog:
                 await self._parking.park_command(partition, entry_id, fields[1], error)
         return decoded
 
-    async def _investigate(self, partitions: Sequence[int]) -> Sequence[DeliveredCommand]:
+    async def _investigate(self, group: str, partitions: Sequence[int]) -> Sequence[DeliveredCommand]:
         """Raise for the partitions whose log this reader cannot read any more."""
         replies = await self._client.pipeline(
             [("XINFO", "GROUPS", keys.commands(partition)) for partition in partitions]
         )
-        group = self._group.encode()
+        name = group.encode()
         lost = [
             partition
             for partition, reply in zip(partitions, replies, strict=True)
-            if isinstance(reply, ReplyError) or not any(group in row for row in reply)
+            if isinstance(reply, ReplyError) or not any(name in row for row in reply)
         ]
         if lost:
             raise TransportLost("the log was deleted or taken over", lost)

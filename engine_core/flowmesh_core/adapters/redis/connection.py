@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 DEADLINE = 5.0
 """Seconds that Redis has for an answer, unless set otherwise."""
 
+_CURED_BY_CONNECTING = ("NOSCRIPT", "READONLY")
+"""Someone flushed the scripts, which every new connection loads; or this server is the primary no more."""
+
 
 @dataclass(slots=True)
 class _Call:
@@ -68,8 +71,8 @@ class Connection:
     def _receive(self, reply: Reply) -> None:
         call = self._calls[0]
         call.replies.append(reply)
-        if isinstance(reply, ReplyError) and str(reply).startswith("NOSCRIPT"):
-            self.wire.close()  # someone flushed the scripts; the next connection loads them again
+        if isinstance(reply, ReplyError) and str(reply).startswith(_CURED_BY_CONNECTING):
+            self.wire.close()
         if len(call.replies) < call.expected:
             return
         self._calls.popleft()
@@ -102,7 +105,7 @@ class RedisClient:
         self._endpoint = endpoint
         self._deadline = deadline
         self._connection: Connection | None = None
-        self._opening = asyncio.Lock()
+        self._opening: asyncio.Task[Connection] | None = None
         self._children: list[RedisClient] = []
         self.subscriptions = Subscriptions(endpoint, deadline)
 
@@ -127,7 +130,7 @@ class RedisClient:
         """Send packed commands that may block for `block` seconds; else as `pipeline`."""
         connection = self._connection
         if connection is None or not connection.is_open:
-            connection = await self._open()
+            connection = await self._opened()
         return await connection.call(packed, replies, self._deadline + block)
 
     def dedicated(self) -> RedisClient:
@@ -145,35 +148,48 @@ class RedisClient:
     async def aclose(self) -> None:
         """Cut every connection that this client or one made of it has."""
         await self.subscriptions.aclose()
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.wait([self._opening])
         for child in self._children:
             await child.aclose()
         if self._connection is not None:
             self.drop()
             await self._connection.wire.closed()
 
+    async def _opened(self) -> Connection:
+        """Open a connection; all who wait for it share the attempt and its failure."""
+        if self._opening is None or self._opening.done():
+            self._opening = asyncio.create_task(self._open(), name="redis connection")
+            self._opening.add_done_callback(_retrieve)
+        return await asyncio.shield(self._opening)
+
     async def _open(self) -> Connection:
-        async with self._opening:
-            if self._connection is not None and self._connection.is_open:
-                return self._connection
-            connection = Connection()
-            try:
-                async with asyncio.timeout(self._deadline):
-                    await self._endpoint.dial(connection.wire)
-                    await self._greet(connection)
-            except (OSError, TimeoutError, ReplyError) as error:
-                connection.wire.close()
-                raise StoreUnavailable(f"no Redis at {self._endpoint}: {error}") from error
-            except BaseException:
-                connection.wire.close()
-                raise
-            self._connection = connection
-            return connection
+        connection = Connection()
+        try:
+            async with asyncio.timeout(self._deadline):
+                await self._endpoint.dial(connection.wire)
+                await self._greet(connection)
+        except (OSError, TimeoutError, ReplyError) as error:
+            connection.wire.close()
+            raise StoreUnavailable(f"no Redis at {self._endpoint}: {error}") from error
+        except BaseException:
+            connection.wire.close()
+            raise
+        self._connection = connection
+        return connection
 
     async def _greet(self, connection: Connection) -> None:
         commands: list[Command] = [*self._endpoint.greeting()]
         commands += [("SCRIPT", "LOAD", script.source) for script in scripts.ALL]
         for reply in await connection.call(pack(commands), len(commands), self._deadline):
             checked(reply)
+
+
+def _retrieve(opening: asyncio.Task[Connection]) -> None:
+    """Take note of a failure that nobody waits for any more."""
+    if not opening.cancelled():
+        opening.exception()
 
 
 @asynccontextmanager

@@ -69,7 +69,7 @@ class Subscriptions:
             await asyncio.wait([self._runner])
 
     def _join(self, name: str, feed: Feed[bytes]) -> _Channel:
-        if self._runner is None:
+        if self._runner is None or self._runner.done():
             self._runner = asyncio.create_task(self._run(), name="redis subscriptions")
         if name not in self._channels:
             self._channels[name] = _Channel()

@@ -83,11 +83,11 @@ class RedisTaskQueue:
         handlers = await self._client.call("SMEMBERS", keys.queues(namespace))
         return [QueueName(namespace, handler) for handler in sorted(each.decode() for each in handlers)]
 
-    async def remove_idle(self, namespace: str, idle: float) -> int:
+    async def remove_idle(self, idle: float) -> int:
         """Drop queues that have been empty for a while."""
         removed = 0
-        for chunk in _chunks(await self.queue_names(namespace)):
-            touched = [keys.queues(namespace), *map(_stream, chunk)]
+        async for chunk in self._all_queues():
+            touched = [keys.queues(chunk[0].namespace), *map(_stream, chunk)]
             handlers = [each.handler for each in chunk]
             script = scripts.REMOVE_IDLE.command(touched, round(idle * 1000), *handlers)
             removed += await self._client.call(*script)
