@@ -23,6 +23,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from flowmesh_core.domain.expressions import ExpressionError
@@ -49,12 +50,17 @@ _TOKEN = re.compile(
     r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<quoted>`[^`]*`)|(?P<mark>.)",
     re.DOTALL,
 )
+_RESERVED = frozenset(
+    {"as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop"}
+    | {"namespace", "package", "return", "var", "void", "while"}
+)
 _PLAIN_TEXT = re.compile(r"(['\"])([^'\"\\]*)\1")
 _LITERALS = frozenset({"true", "false", "null"})
 _NOT_VARIABLES = _LITERALS | frozenset(
     {"in", "bool", "bytes", "double", "dyn", "int", "list", "map", "null_type", "string", "type", "uint"}
 )
 _MAXIMUM_LOOPS = 32
+_REMEMBERED_LENGTH = 200
 _LOOPS = frozenset({"all", "exists", "exists_one", "existsOne", "filter", "map"})
 
 
@@ -100,10 +106,24 @@ def parse_expression(source: str) -> Expression:
         ExpressionError: It uses `nodes` without naming one, or nests too many loops.
     """
     source = source.strip()
+    return _parsed_once(source) if len(source) <= _REMEMBERED_LENGTH else _parsed(source)
+
+
+def node_in_cel(node_id: str) -> str:
+    """Return how CEL names a node."""
+    is_plain = "-" not in node_id and node_id not in _NOT_VARIABLES | _RESERVED
+    return node_id if is_plain else f'{NODES}["{node_id}"]'
+
+
+def _parsed(source: str) -> Expression:
     match = _PATH.fullmatch(source)
     if match is not None and source not in _LITERALS and source != NODES:
         return Expression(source, (_reference(match[1], _segments(match[2])),), is_path=True)
     return Expression(source, tuple(_CelReader(source).references()), is_path=False)
+
+
+_parsed_once = lru_cache(maxsize=4_096)(_parsed)
+"""Thousands of nodes often read the same thing, and then share what is known about it."""
 
 
 def _segments(text: str) -> tuple[str | int, ...]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from flowmesh_core.domain.cycles import Parents
 from flowmesh_core.domain.reachability import Pair, Reachability
-from flowmesh_core.domain.references import Expression
+from flowmesh_core.domain.references import Expression, node_in_cel
 from flowmesh_core.domain.violations import Violations
 
 
@@ -60,7 +60,7 @@ class ReferenceChecker:
         elif is_skipped and not use.is_guarded:
             words = (
                 f"node '{use.target}' may have been skipped; say what holds then, "
-                f"as in {{{{ has({_in_cel(use.target)}.output) ? … : … }}}}"
+                f"as in {{{{ has({node_in_cel(use.target)}.output) ? … : … }}}}"
             )
             self._violations.add(use.field, words, "POSSIBLY_SKIPPED")
 
@@ -77,7 +77,3 @@ class ReferenceChecker:
         """A node runs only if a parent completed, so an only parent did."""
         node, target = pair
         return self._parents[node] != [target] and not all(use.is_guarded for use in self._uses[pair])
-
-
-def _in_cel(node_id: str) -> str:
-    return f'nodes["{node_id}"]' if "-" in node_id else node_id

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from flowmesh_core.domain.errors import FieldViolation
 
+_LONGEST = 300
+"""Characters of a field or description; names that users send may be of any length."""
+
 
 class Violations:
     """Collects problems up to a limit, and counts the rest."""
@@ -21,7 +24,7 @@ class Violations:
         """Add a problem of a field."""
         self._count += 1
         if self._count <= self._maximum:
-            self._found.append(FieldViolation(field, description, reason))
+            self._found.append(FieldViolation(_shortened(field), _shortened(description), reason))
 
     def all(self) -> tuple[FieldViolation, ...]:
         """Return the problems in the order they were found; the last one may stand for many."""
@@ -30,3 +33,7 @@ class Violations:
         named = self._found[: self._maximum - 1]
         more = self._count - len(named)
         return (*named, FieldViolation("", f"{more:,} more problems", "TOO_MANY_VIOLATIONS"))
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

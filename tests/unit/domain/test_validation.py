@@ -224,6 +224,13 @@ def test_the_number_of_problems_is_bounded() -> None:
     assert (found[-1].reason, found[-1].description) == ("TOO_MANY_VIOLATIONS", "90 more problems")
 
 
+def test_what_users_send_is_shortened_in_descriptions() -> None:
+    long = "x" * 100_000
+    found = violations(node("a", long, config={long: "{{"}))
+
+    assert [len(each.description) < 500 and len(each.field) < 500 for each in found] == [True, True]
+
+
 def test_exactly_as_many_problems_as_allowed_are_all_named() -> None:
     found = violations(*(node(f"a {i}") for i in range(10)), limits=Limits(violations=10))
 

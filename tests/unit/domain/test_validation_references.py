@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowmesh_core.domain.workflow import Node
-from tests.unit.domain.workflows import node, problems
+from tests.unit.domain.workflows import node, problems, violations
 
 MAYBE = "input.flag"
 POSSIBLY_SKIPPED = "POSSIBLY_SKIPPED"
@@ -62,6 +62,24 @@ def test_an_ancestor_that_may_have_been_skipped_is_not(nodes: list[Node]) -> Non
 @pytest.mark.parametrize("of", ["has(a.output) ? a.y : 0", "has(a.y) ? a.y : 0", 'has(nodes["a"].y) || a.y'])
 def test_has_makes_it_safe(of: str) -> None:
     assert not problems(node("a", condition=MAYBE), node("x"), use("b", "a", "x", of=of))
+
+
+@pytest.mark.parametrize(
+    ("node_id", "shown"),
+    [
+        ("a", "has(a.output)"),
+        ("a-b", 'has(nodes["a-b"].output)'),
+        ("list", 'has(nodes["list"].output)'),
+        ("if", 'nodes["if"]'),
+    ],
+)
+def test_the_way_out_is_spelled_so_that_it_can_be_copied(node_id: str, shown: str) -> None:
+    found = violations(node(node_id, condition=MAYBE), node("x"), use("y", node_id, "x", of=f"{node_id}.z"))
+
+    assert shown in found[0].description
+    fixed = found[0].description.partition("{{ ")[2].replace("… : …", f"nodes['{node_id}'].z : 0")
+    config = f"{{{{ {fixed}"
+    assert not problems(node(node_id, condition=MAYBE), node("x"), node("y", node_id, "x", config=config))
 
 
 def test_has_of_another_node_does_not() -> None:
