@@ -67,7 +67,7 @@ def submit(
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """Start an execution and print its id."""
-    workflow, payload, labels = read_workflow(file), read_input(input_text), read_labels(label or [])
+    labels, workflow, payload = read_labels(label or []), read_workflow(file), read_input(input_text)
     with connect(address, namespace) as client:
         handle = client.submit(
             workflow, payload, execution_id=execution_id, request_id=request_id, labels=labels
