@@ -1,13 +1,74 @@
-"""Servers that are no Redis."""
+"""A Redis that tests may kill, and servers that are no Redis."""
 
 from __future__ import annotations
 
 import asyncio
+import shutil
+import tempfile
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from flowmesh_core.adapters.redis.connection import connect
+from flowmesh_core.domain.errors import StoreUnavailable
+from flowmesh_services.embedded.binaries import find_redis_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+
+class MortalRedis:
+    """A Redis that keeps its data in an append-only file."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self._directory}/socket"
+
+    @property
+    def data(self) -> Path:
+        return self._directory / "appendonlydir"
+
+    async def start(self) -> None:
+        """Start it and return when it answers."""
+        self._process = await asyncio.create_subprocess_exec(
+            *(find_redis_server(None), "--port", "0", "--unixsocket", "socket", "--save", ""),
+            *("--appendonly", "yes", "--logfile", "log"),
+            cwd=self._directory,
+        )
+        while not await _answers(self.url):
+            assert self._process.returncode is None
+
+    async def kill(self) -> None:
+        """End it without a word."""
+        if self._process is not None:
+            self._process.kill()
+            await self._process.wait()
+            self._process = None
+
+
+async def _answers(url: str) -> bool:
+    try:
+        async with connect(url):
+            return True
+    except StoreUnavailable:
+        return False
+
+
+@asynccontextmanager
+async def mortal_redis() -> AsyncIterator[MortalRedis]:
+    """Start one."""
+    directory = Path(tempfile.mkdtemp(prefix="fm-"))  # short, as socket paths must be
+    redis = MortalRedis(directory)
+    try:
+        await redis.start()
+        yield redis
+    finally:
+        await redis.kill()
+        shutil.rmtree(directory)
 
 
 @asynccontextmanager
