@@ -165,3 +165,19 @@ async def test_one_batch_may_start_and_end_an_execution(owner: Owner) -> None:
     await owner.append(OTHER, events.ExecutionCancelled(1, NOW, "r"))
     cancelled = await owner.record(OTHER)
     assert (cancelled.status, cancelled.started_at) == (ExecutionStatus.CANCELLED, None)
+
+
+async def test_a_lease_named_twice_counts_once(owner: Owner) -> None:
+    lease = owner.leases[partition_of(KEY, PARTITIONS)]
+    await owner.stores.history.append("owner", [lease, lease], [batch(KEY, started())])
+    assert len(await owner.stores.history.read(KEY, after=0, limit=9)) == 1
+
+
+async def test_nothing_to_append_is_nothing(owner: Owner) -> None:
+    await owner.stores.history.append("owner", [], [])
+
+
+async def test_a_very_large_row_is_one_append(owner: Owner) -> None:
+    written = [scheduled(sequence + 1, sequence) for sequence in range(100_000)]
+    await owner.append(KEY, *written)
+    assert await owner.stores.history.read(KEY, after=99_998, limit=5) == written[99_998:]

@@ -10,6 +10,7 @@ from flowmesh_core.adapters.postgres.listing import listing
 from flowmesh_core.adapters.postgres.pool import open_pool
 from flowmesh_core.adapters.postgres.sql import statement
 from flowmesh_core.domain.states import ExecutionStatus
+from flowmesh_core.domain.time import Micros
 from flowmesh_core.ports.execution_store import ExecutionFilter, ListPosition
 
 if TYPE_CHECKING:
@@ -67,6 +68,6 @@ async def test_look_ups_use_their_index_even_before_there_are_statistics(
 async def test_lists_are_read_in_the_order_of_an_index(
     migrated_url: str, query: ExecutionFilter, index: str
 ) -> None:
-    text, arguments = listing(query, ListPosition(query.created_after or 0, "x"), 10)
+    text, arguments = listing(query, ListPosition(Micros(0), "x"), 10)
     (line,) = [each for each in await scans(migrated_url, text, len(arguments)) if "Function" not in each]
     assert f"Backward using {index} on execution" in line

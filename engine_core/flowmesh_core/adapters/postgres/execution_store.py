@@ -109,7 +109,9 @@ class PostgresExecutionStore:
         async with connection(self._pool) as borrowed:
             return int(await borrowed.fetchval(_DELETE_CLOSED, closed_before, limit))
 
-    async def _create(self, borrowed: Connection, executions: Sequence[NewExecution]) -> list[CreateResult]:
+    async def _create(
+        self, borrowed: Connection, executions: Sequence[NewExecution]
+    ) -> Sequence[CreateResult]:
         submission = Submission(executions, self._stored)
         results = await submission.run(borrowed)
         if len(self._stored) > _STORED_LIMIT:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
@@ -42,6 +43,7 @@ REFUSED = (
 """The server said no: what ran was rolled back."""
 
 _ACQUIRE_TIMEOUT = 5.0
+_CLOSE_TIMEOUT = 5.0
 
 _PLANNING = {
     "jit": "off",
@@ -149,8 +151,7 @@ async def _keep_settings(_: asyncpg.Connection[asyncpg.Record]) -> None:
 
 
 async def _close(pool: Pool) -> None:
-    try:
-        await pool.close()
-    except BaseException:
-        pool.terminate()
-        raise
+    # What is still in use then is cut off: close() terminates when it is cancelled.
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_CLOSE_TIMEOUT):
+            await pool.close()
