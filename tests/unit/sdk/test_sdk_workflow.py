@@ -92,6 +92,29 @@ def test_a_taken_id_and_a_function_that_is_no_task_are_refused() -> None:
         wf.node(not_a_task)
 
 
+@pytest.mark.parametrize(
+    ("reference", "text"),
+    [
+        (
+            flowmesh.NodeReference("a-b").output["x"][0].or_else({"n": None}),
+            '{{ has(nodes["a-b"].output) ? nodes["a-b"].output.x[0] : {"n":null} }}',
+        ),
+        (Workflow.input["output"].or_else("x"), '{{ has(input.output) ? input.output : "x" }}'),
+        (
+            flowmesh.NodeReference("a").output.or_else(Workflow.input["x"]),
+            '{{ has(nodes["a"].output) ? nodes["a"].output : input.x }}',
+        ),
+    ],
+)
+def test_a_reference_may_have_a_default(reference: flowmesh.Reference, text: str) -> None:
+    assert str(reference) == text
+    wf = Workflow("w")
+    wf.node("h", id="a")
+    wf.node("h", id="a-b")
+    wf.node("h", id="c", x=reference)
+    assert wf.nodes[-1].dependencies == tuple(name for name in ("a", "a-b") if f'"{name}"' in text)
+
+
 def test_a_reference_does_not_pretend_to_be_a_list() -> None:
     with pytest.raises(TypeError):
         iter(Workflow.input)

@@ -47,8 +47,8 @@ class SyncTransport:
                     )
                     return call.parse(answer)
                 except grpc.RpcError as error:
-                    delay = attempts.delay_or_raise(_status.error_of_call(error))
-                time.sleep(delay)
+                    failure = _status.error_of_call(error)
+                time.sleep(attempts.delay_or_raise(failure))
 
     def pages(self, pager: Pager[T]) -> Iterator[T]:
         """Walk through a list, a page at a time."""
@@ -116,8 +116,8 @@ class AsyncTransport:
                     answer = await rpc(call.request, timeout=attempts.remaining(), metadata=metadata)
                     return call.parse(answer)
                 except grpc.RpcError as error:
-                    delay = attempts.delay_or_raise(_status.error_of_call(error))
-                await asyncio.sleep(delay)
+                    failure = _status.error_of_call(error)
+                await asyncio.sleep(attempts.delay_or_raise(failure))
 
     async def pages(self, pager: Pager[T]) -> AsyncIterator[T]:
         """Walk through a list, a page at a time."""

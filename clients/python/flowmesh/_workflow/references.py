@@ -6,9 +6,12 @@ import json
 import re
 from typing import Any, Final
 
+from flowmesh import _json
+
 # What templates call the input of the execution and all nodes; no node may be called so.
 RESERVED: Final = frozenset({"input", "nodes"})
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_NODE: Final = re.compile(r"(?!input\.)([A-Za-z_][\w-]*)\.output\b")
 _HOLE: Final = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 # Quoted text is matched first so that names inside it are passed over.
 _NAME: Final = re.compile(
@@ -36,6 +39,22 @@ class Reference:
         if _PLAIN_KEY.match(key):
             return Reference(f"{self.path}.{key}")
         return Reference(f"{self.path}[{json.dumps(key)}]")
+
+    def or_else(self, default: Any) -> Reference:  # noqa: ANN401 - any JSON value or reference
+        """The value, or `default` where the node was skipped or the input has no such field.
+
+        A node with a condition may be skipped, and so may those after it: the
+        server asks for a default wherever such a node is referred to.
+
+        Raises:
+            EncodingError: The default is not JSON.
+        """
+        instead = default.path if isinstance(default, Reference) else _json.encode(default).decode()
+        match = _NODE.match(self.path)
+        if match is None:
+            return Reference(f"has({self.path}) ? {self.path} : {instead}")
+        output = f'nodes["{match[1]}"].output'
+        return Reference(f"has({output}) ? {output}{self.path[match.end() :]} : {instead}")
 
     # Without this, `in` and `for` would index forever.
     __iter__ = None
