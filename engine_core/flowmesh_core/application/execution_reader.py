@@ -25,14 +25,30 @@ class ExecutionSnapshot:
     """An execution and its nodes at `view.last_sequence`.
 
     Attributes:
-        record: What was asked for, with the state of the view.
-        view: The fold of the history. It is shared and goes on: read it before the next await.
+        accepted: What was asked for; its state may be older than the view.
+        view: The fold of the history. Unless the snapshot is frozen it is shared
+            and goes on: read it before the next await.
         offered: The handlers, among those that tasks wait for, that connected workers offer.
     """
 
-    record: ExecutionRecord
+    accepted: ExecutionRecord
     view: ExecutionView
     offered: frozenset[str] = frozenset()
+
+    @property
+    def record(self) -> ExecutionRecord:
+        """The record with the state of the view."""
+        return replace(
+            self.accepted,
+            status=self.view.status,
+            started_at=self.view.started_at,
+            closed_at=self.view.closed_at,
+            failure=self.view.failure,
+        )
+
+    def frozen(self, offered: frozenset[str]) -> ExecutionSnapshot:
+        """Return a snapshot that stays as it is."""
+        return ExecutionSnapshot(self.accepted, self.view.copy(), offered)
 
 
 @dataclass(slots=True)
@@ -93,7 +109,7 @@ class ExecutionReader:
             folded = _Folded(view, _NODE_WEIGHT * len(view.nodes))
         await self._catch_up(key, folded)
         self._folded.put(life, folded, folded.weight)
-        return ExecutionSnapshot(_as_viewed(record, folded.view), folded.view)
+        return ExecutionSnapshot(record, folded.view)
 
     async def _catch_up(self, key: ExecutionKey, folded: _Folded) -> None:
         view = folded.view
@@ -105,14 +121,3 @@ class ExecutionReader:
                     folded.weight += len(event.output.data) if isinstance(event, NodeCompleted) else 0
             if len(events) < _PAGE:
                 return
-
-
-def _as_viewed(record: ExecutionRecord, view: ExecutionView) -> ExecutionRecord:
-    """Return the record as of the events of the view, which was read later."""
-    return replace(
-        record,
-        status=view.status,
-        started_at=view.started_at,
-        closed_at=view.closed_at,
-        failure=view.failure,
-    )

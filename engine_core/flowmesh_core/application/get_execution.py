@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from flowmesh_core.application.execution_reader import ExecutionReader, ExecutionSnapshot
 from flowmesh_core.application.offered_handlers import OfferedHandlers
 from flowmesh_core.application.request_check import check_key
@@ -19,7 +17,7 @@ class GetExecution:
         self._offered = offered
 
     async def __call__(self, key: ExecutionKey, *, include_nodes: bool) -> ExecutionSnapshot:
-        """Return a snapshot; what nodes wait for is looked up when nodes are wanted.
+        """Return a snapshot; a frozen one that knows what nodes wait for when these are wanted.
 
         Raises:
             ExecutionNotFound: There is none.
@@ -30,4 +28,4 @@ class GetExecution:
         snapshot = await self._reader.snapshot(key)
         if not include_nodes:
             return snapshot
-        return replace(snapshot, offered=await self._offered(key.namespace, snapshot.view))
+        return snapshot.frozen(await self._offered(key.namespace, snapshot.view))

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Collection, Mapping
+from functools import partial
 
 from flowmesh_core.application.bounded_cache import BoundedCache
 from flowmesh_core.domain.expressions import CompileExpression, ExpressionError
 from flowmesh_core.domain.graph import Graph, plan_graph
 from flowmesh_core.domain.limits import Limits
+from flowmesh_core.domain.workflow import Workflow
 from flowmesh_core.ports.workflow_store import WorkflowStore
 
 _logger = logging.getLogger(__name__)
+
+_PLANNED_ON_THE_LOOP = 1_000
+"""Nodes of the largest workflow that is planned without a thread."""
 
 Definition = tuple[str, str]
 """(namespace, digest)"""
@@ -52,10 +58,15 @@ class GraphCache:
         loaded = {}
         for key, workflow in (await self._store.definitions(missing)).items():
             try:
-                graph = plan_graph(workflow, key[1], self._compile, self._maximum_input_bytes)
+                graph = await self._plan(workflow, key[1])
             except ExpressionError:
                 _logger.exception("definition %s of namespace %s does not compile any more", key[1], key[0])
                 continue
             self._graphs.put(key, graph, weight=len(graph.nodes))
             loaded[key] = graph
         return loaded
+
+    async def _plan(self, workflow: Workflow, digest: str) -> Graph:
+        """Plan a workflow, a large one beside the event loop, where it would hold everyone up."""
+        plan = partial(plan_graph, workflow, digest, self._compile, self._maximum_input_bytes)
+        return await asyncio.to_thread(plan) if len(workflow.nodes) > _PLANNED_ON_THE_LOOP else plan()

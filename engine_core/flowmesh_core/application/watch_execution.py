@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from flowmesh_core.application.event_feed import EventFeed
 from flowmesh_core.application.execution_reader import ExecutionReader, ExecutionSnapshot
@@ -81,9 +81,9 @@ class WatchExecution:
         async with self._hub.watch(key, record.partition) as feed:  # before reading: nothing is missed
             snapshot = await self._reader.snapshot(key)
             if seen is None:
-                offered = await self._offered(key.namespace, snapshot.view)
-                seen = snapshot.view.last_sequence
-                yield Began(tokens.encode(seen), replace(snapshot, offered=offered))
+                frozen = snapshot.frozen(await self._offered(key.namespace, snapshot.view))
+                seen = frozen.view.last_sequence
+                yield Began(tokens.encode(seen), frozen)
             _refuse_future(seen, snapshot.view.last_sequence)
             feed.reach(snapshot.view.last_sequence)
             async with aclosing(self._follow(feed, tokens, snapshot, seen)) as messages:

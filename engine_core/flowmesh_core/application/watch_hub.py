@@ -146,11 +146,15 @@ class _PartitionListener:
             try:
                 await self._pass_on()
             except StoreUnavailable as error:
-                _logger.warning("watch hints of partition %d: %s", self._partition, error)
+                _logger.warning("no watch hints of partition %d: %s", self._partition, error)
+            except Exception:  # watchers poll meanwhile
+                _logger.exception("no watch hints of partition %d", self._partition)
             await self._backoff.wait()
 
     async def _pass_on(self) -> None:
         async with self._hints.subscribe(self._partition) as stream:
+            if self._active.is_set():  # subscribed again
+                self._something_missed()
             self._active.set()
             self._backoff.reset()
             async for changes in stream:

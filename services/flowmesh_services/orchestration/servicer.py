@@ -64,7 +64,7 @@ class OrchestrationServicer(pb_grpc.OrchestrationServiceServicer):
         """See orchestration_service.proto."""
         wants_nodes = request.include_nodes or request.include_payloads
         snapshot = await self._use.get_execution(_key(request), include_nodes=wants_nodes)
-        nodes = nodes_to_proto(snapshot, payloads=request.include_payloads) if wants_nodes else ()
+        nodes = await nodes_to_proto(snapshot, payloads=request.include_payloads) if wants_nodes else ()
         return pb.GetExecutionResponse(execution=snapshot_to_proto(snapshot), nodes=nodes)
 
     async def ListExecutions(
@@ -83,7 +83,7 @@ class OrchestrationServicer(pb_grpc.OrchestrationServiceServicer):
         """See orchestration_service.proto."""
         async with aclosing(self._use.watch_execution(_key(request), request.resume_token)) as messages:
             async for message in messages:
-                yield watch_to_proto(message, payloads=request.include_payloads)
+                yield await watch_to_proto(message, payloads=request.include_payloads)
 
     async def CancelExecution(
         self, request: pb.CancelExecutionRequest, _context: Context

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from flowmesh.v1 import execution_pb2
@@ -11,8 +12,6 @@ from flowmesh_services.wire.payload import payload_to_proto
 from flowmesh_services.wire.timestamp import timestamp_to_proto
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from flowmesh_core.application.execution_reader import ExecutionSnapshot
     from flowmesh_core.domain.view import ExecutionView
     from flowmesh_core.ports.execution_store import ExecutionRecord
@@ -24,6 +23,7 @@ SKIP_REASONS = {reason: f"SKIP_REASON_{reason.name}" for reason in SkipReason}
 _BLOCKED_ON: dict[BlockedOn, str] = {
     reason: f"BLOCKED_ON_{reason.name}" for reason in BlockedOn if reason is not BlockedOn.NOTHING
 }
+_NODES_AT_ONCE = 1_000
 
 
 def record_to_proto(record: ExecutionRecord) -> execution_pb2.Execution:
@@ -52,12 +52,14 @@ def snapshot_to_proto(snapshot: ExecutionSnapshot) -> execution_pb2.Execution:
     return message
 
 
-def nodes_to_proto(snapshot: ExecutionSnapshot, *, payloads: bool) -> Iterable[execution_pb2.NodeExecution]:
-    """Return every node in the order of the graph."""
-    return (
-        _node(snapshot.view, index, snapshot.offered, payloads=payloads)
-        for index in range(len(snapshot.view.nodes))
-    )
+async def nodes_to_proto(snapshot: ExecutionSnapshot, *, payloads: bool) -> list[execution_pb2.NodeExecution]:
+    """Return every node of a frozen snapshot; others run while a large one is converted."""
+    messages: list[execution_pb2.NodeExecution] = []
+    for index in range(len(snapshot.view.nodes)):
+        messages.append(_node(snapshot.view, index, snapshot.offered, payloads=payloads))
+        if not len(messages) % _NODES_AT_ONCE:
+            await asyncio.sleep(0)
+    return messages
 
 
 def _node(

@@ -46,13 +46,13 @@ def cancel_from_proto(
     return CancelRequest(key, message.reason, grace, message.request_id, traceparent, tuple(violations))
 
 
-def watch_to_proto(message: WatchMessage, *, payloads: bool) -> pb.WatchExecutionResponse:
+async def watch_to_proto(message: WatchMessage, *, payloads: bool) -> pb.WatchExecutionResponse:
     """Return the message; outputs only when `payloads` are wanted."""
     response = pb.WatchExecutionResponse(resume_token=message.resume_token)
     match message:
         case Began(snapshot=snapshot):
             response.snapshot.execution.CopyFrom(snapshot_to_proto(snapshot))
-            response.snapshot.nodes.extend(nodes_to_proto(snapshot, payloads=payloads))
+            response.snapshot.nodes.extend(await nodes_to_proto(snapshot, payloads=payloads))
         case Happened(event=event, graph=graph):
             response.event.CopyFrom(event_to_proto(event, graph, payloads=payloads))
         case NothingNew():
