@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import reduce
 
 from flowmesh_core.domain.expressions import ExpressionError
 from flowmesh_core.domain.json_text import child_path, json_text
@@ -93,7 +94,7 @@ def may_have_holes(config: Payload) -> bool:
 def parse_template(config: object) -> Template:
     """Return the template that a config, as a JSON value, is; its paths begin with `config`."""
     reader = _ConfigReader()
-    reader.read(config, "config")
+    reader.read(config, ())
     return Template(tuple(_merged(reader.pieces)), tuple(reader.faults))
 
 
@@ -124,36 +125,44 @@ def _merged(pieces: list[str | Hole]) -> Iterator[str | Hole]:
     yield "".join(texts)
 
 
+_Path = tuple[str | int, ...]
+
+
+def _shown(path: _Path) -> str:
+    return reduce(child_path, path, "config")
+
+
 @dataclass(slots=True)
 class _ConfigReader:
     pieces: list[str | Hole] = field(default_factory=list)
     faults: list[TemplateFault] = field(default_factory=list)
 
-    def read(self, value: object, path: str) -> None:
-        if isinstance(value, dict):
+    def read(self, value: object, path: _Path) -> None:
+        if isinstance(value, str) and ("{{" in value or "}}" in value):
+            self._read_string(value, path)
+        elif isinstance(value, dict):
             self._read_object(value, path)
         elif isinstance(value, list):
             self._read_array(value, path)
-        elif isinstance(value, str) and ("{{" in value or "}}" in value):
-            self._read_string(value, path)
         else:
             self.pieces.append(json_text(value))
 
-    def _read_object(self, value: dict[str, object], path: str) -> None:
+    def _read_object(self, value: dict[str, object], path: _Path) -> None:
         for position, (key, child) in enumerate(value.items()):
             if "{{" in key:
-                self.faults.append(TemplateFault(child_path(path, key), "keys cannot be templates"))
+                self.faults.append(TemplateFault(_shown((*path, key)), "keys cannot be templates"))
             self.pieces.append(f"{',' if position else '{'}{json_text(key)}:")
-            self.read(child, child_path(path, key))
+            self.read(child, (*path, key))
         self.pieces.append("}" if value else "{}")
 
-    def _read_array(self, value: list[object], path: str) -> None:
+    def _read_array(self, value: list[object], path: _Path) -> None:
         for position, child in enumerate(value):
             self.pieces.append("," if position else "[")
-            self.read(child, child_path(path, position))
+            self.read(child, (*path, position))
         self.pieces.append("]" if value else "[]")
 
-    def _read_string(self, text: str, path: str) -> None:
+    def _read_string(self, text: str, keys: _Path) -> None:
+        path = _shown(keys)
         try:
             parts = list(_parts(text))
         except ExpressionError as error:
