@@ -201,6 +201,7 @@ class _Wiring:
             mailbox=self._mailbox,
             registry=self._registry,
             clock=self._clock,
+            telemetry=self._telemetry,
         )
         settings = GatewaySettings(
             lease_ttl=workers.worker_lease_seconds,

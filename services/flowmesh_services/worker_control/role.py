@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from flowmesh_core.ports.command_log import CommandLog
     from flowmesh_core.ports.mailbox import Mailbox
     from flowmesh_core.ports.task_queue import TaskQueue
+    from flowmesh_core.ports.telemetry import Telemetry
     from flowmesh_core.ports.worker_registry import WorkerRegistry
 
 SERVICE = "flowmesh.v1.WorkerControlService"
@@ -35,6 +36,7 @@ class WorkerControlPorts:
     mailbox: Mailbox
     registry: WorkerRegistry
     clock: Clock
+    telemetry: Telemetry
 
 
 def worker_control_role(
@@ -51,6 +53,7 @@ def worker_control_role(
             mailbox=ports.mailbox,
             registry=ports.registry,
             clock=ports.clock,
+            telemetry=ports.telemetry,
             settings=settings,
         )
 

@@ -303,3 +303,26 @@ async def test_a_stopping_server_sends_its_workers_elsewhere(world: World) -> No
             await draining
         await second.complete(assigned.task_token)
         assert (await second.results(1))[assigned.task_token].status == ACCEPTED
+
+
+async def test_a_worker_that_does_not_read_is_cut_off_and_what_never_left_goes_back(world: World) -> None:
+    async with gateway_server(world, lease_ttl=1.0, take_limit=5) as server:
+        large = Payload(b"x" * 1_000_000)
+        await world.queue(*(task(f"n{number}", input=large) for number in range(60)))
+        worker = await server.connect().hello(credits=60)
+
+        async def talk_but_do_not_read() -> None:
+            while True:
+                await worker.send(credit_grant=pb.CreditGrant(credits=1))
+                await asyncio.sleep(0.2)
+
+        talking = asyncio.create_task(talk_but_do_not_read())
+        lost = await world.command(LoseTask)
+        talking.cancel()
+        await asyncio.wait({talking})
+        assert isinstance(lost, LoseTask)
+        assert lost.cause is LostCause.YIELDED
+        assert world.waiting > 30, "little was taken for a worker that does not read"
+        error = await worker.end()
+        assert error is not None
+        assert refusal(error).reason == "WORKER_SILENT"

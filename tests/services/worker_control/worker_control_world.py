@@ -14,6 +14,7 @@ from flowmesh_core.adapters.memory.command_log import MemoryCommandLog
 from flowmesh_core.adapters.memory.mailbox import MemoryMailbox
 from flowmesh_core.adapters.memory.outbox import MemoryOutbox
 from flowmesh_core.adapters.memory.task_queue import MemoryTaskQueue
+from flowmesh_core.adapters.memory.telemetry import RecordedTelemetry
 from flowmesh_core.adapters.memory.transport import MemoryTransport
 from flowmesh_core.adapters.memory.worker_registry import MemoryWorkerRegistry
 from flowmesh_core.adapters.system import SystemClock
@@ -152,6 +153,7 @@ async def gateway_server(
         MemoryMailbox(transport),
         MemoryWorkerRegistry(transport),
         world.clock,
+        RecordedTelemetry(),
     )
     role, host = worker_control_role(ports, CLUSTER, GatewaySettings(**settings))
     member = Member(gateway_id, frozenset({Role.WORKER_CONTROL}))

@@ -11,7 +11,7 @@ from flowmesh_core.application.worker_gateway.session import Assignment
 from flowmesh_core.application.worker_gateway.task_token import TaskClaims
 from flowmesh_core.domain.commands import LoseTask
 from flowmesh_core.domain.states import LostCause
-from flowmesh_core.domain.time import Micros, after
+from flowmesh_core.domain.time import SECOND, Micros, after
 from flowmesh_core.ports.task_queue import QueueName, TakenTask
 
 
@@ -30,6 +30,7 @@ class Assigning:
         """
         last = QueueName(taken[-1].entry.namespace, taken[-1].entry.handler) if taken else None
         self._desk.demands.settle(take, len(taken), last)
+        self._measure(taken)
         fresh = [task for task in taken if not self._is_copy(task)]
         given = 0
         for demand, count in take.group.share(len(fresh)):
@@ -37,6 +38,12 @@ class Assigning:
             given += count
         for task in fresh[given:]:
             self._place(task, take)
+
+    def _measure(self, taken: Sequence[TakenTask]) -> None:
+        if taken:
+            waited = self._desk.clock.now() - min(each.task.scheduled_at for each in taken)
+            self._desk.telemetry.count("flowmesh.tasks.taken", len(taken))
+            self._desk.telemetry.measure("flowmesh.tasks.longest_wait", max(0, waited) / SECOND)
 
     def _is_copy(self, taken: TakenTask) -> bool:
         """Drop a second entry of an attempt that is held here: owners may queue one twice."""

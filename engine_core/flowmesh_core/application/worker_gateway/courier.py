@@ -85,7 +85,9 @@ class Courier:
         while True:
             await self._desk.clock.sleep(_RESEND_TICK)
             before = self._desk.clock.monotonic() - settings.resend_after
-            self._desk.decisions.resend(before, settings.resend_limit)
+            late = self._desk.decisions.resend(before, settings.resend_limit)
+            if late:
+                self._desk.telemetry.count("flowmesh.commands.late", late)
 
     async def _run_errands(self) -> None:
         backoff = Backoff(self._desk.clock)

@@ -162,8 +162,8 @@ class Decisions:
         self._unsent[:0] = batch
         self.arrived.set()
 
-    def resend(self, sent_before: float, limit: int) -> None:
-        """Send again, at most `limit`, what was sent before a moment and is still wanted."""
+    def resend(self, sent_before: float, limit: int) -> int:
+        """Send again, at most `limit`, what was sent before a moment and is still wanted; return how many."""
         late: list[Undecided] = []
         for undecided in self._undecided.values():
             if undecided.sent_at > sent_before or len(late) == limit:
@@ -176,6 +176,7 @@ class Decisions:
                 self.arrived.set()
             else:
                 self.take(undecided.envelope.correlation_id)
+        return len(late)
 
     def _is_open(self, undecided: Undecided) -> bool:
         return undecided.envelope.correlation_id in self._undecided

@@ -18,6 +18,8 @@ from flowmesh_core.domain.errors import InvalidTaskToken
 from flowmesh_core.domain.states import LostCause
 from flowmesh_core.domain.time import SECOND
 from flowmesh_core.ports.clock import Clock
+from flowmesh_core.ports.cluster_store import Cluster
+from flowmesh_core.ports.telemetry import Telemetry
 
 
 class Desk:
@@ -27,6 +29,7 @@ class Desk:
         gateway_id: The id of this gateway and of its mailbox.
         settings: What it allows.
         clock: Its time.
+        telemetry: Where it counts.
         tokens: Seals and opens task tokens.
         demands: The room that its workers have.
         decisions: Commands that are not answered yet.
@@ -37,15 +40,21 @@ class Desk:
     """
 
     def __init__(
-        self, gateway_id: str, partitions: int, tokens: TaskTokens, settings: GatewaySettings, clock: Clock
+        self,
+        gateway_id: str,
+        cluster: Cluster,
+        settings: GatewaySettings,
+        clock: Clock,
+        telemetry: Telemetry,
     ) -> None:
         """Start without sessions."""
         self.gateway_id = gateway_id
         self.settings = settings
         self.clock = clock
-        self.tokens = tokens
+        self.telemetry = telemetry
+        self.tokens = TaskTokens(cluster.token_key)
         self.demands = Demands()
-        self.decisions = Decisions(gateway_id, partitions, settings.maximum_undecided)
+        self.decisions = Decisions(gateway_id, cluster.partitions, settings.maximum_undecided)
         self.errands = Errands()
         self.deadlines = Deadlines[HeldTask | WorkerSession]()
         self.sessions: dict[str, WorkerSession] = {}
@@ -109,6 +118,7 @@ class Desk:
     def lose(self, held: HeldTask, cause: LostCause) -> None:
         """Let go of a task that its worker does not run, unless the worker told how it ended."""
         if not held.reported and not held.ended:
+            self.telemetry.count("flowmesh.tasks.lost", 1, {"cause": cause.name})
             self.rule(held, LoseTask(*held.claims.identity, cause))
 
     def lose_all(self, session: WorkerSession, cause: LostCause) -> None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from flowmesh_core.application.backoff import Backoff
 from flowmesh_core.application.waiting import wait_for
 from flowmesh_core.application.worker_gateway.assigning import Assigning
 from flowmesh_core.application.worker_gateway.desk import Desk
 from flowmesh_core.domain.errors import StoreUnavailable
-from flowmesh_core.ports.task_queue import TaskQueue
+from flowmesh_core.ports.task_queue import TakenTask, TaskQueue
 
 _log = logging.getLogger(__name__)
+
+_TAKE_BYTES = 8 * 1024 * 1024
+_FIRST_TAKE = 50
+"""While nobody knows how large tasks are."""
 
 
 class Dispatcher:
@@ -25,6 +29,7 @@ class Dispatcher:
         self._demands = desk.demands
         self._assigning = assigning
         self._queue = queue
+        self._limit = min(_FIRST_TAKE, desk.settings.take_limit)
 
     async def run(self) -> None:
         """Dispatch until cancelled."""
@@ -38,7 +43,7 @@ class Dispatcher:
         while True:
             await self._demands.wake.wait()
             self._demands.wake.clear()
-            while take := self._demands.next_take(self._desk.settings.take_limit):
+            while take := self._demands.next_take(self._limit):
                 try:
                     taken = await self._queue.take(self._desk.gateway_id, take.queues, take.limit)
                 except StoreUnavailable as error:
@@ -47,7 +52,14 @@ class Dispatcher:
                     await backoff.wait()
                 else:
                     self._assigning.assign(take, taken)
+                    self._adapt(taken)
                     backoff.reset()
+
+    def _adapt(self, taken: Sequence[TakenTask]) -> None:
+        """Take fewer at once while tasks are large, so that memory holds few of them."""
+        if taken:
+            average = sum(len(each.task.input.data) for each in taken) // len(taken)
+            self._limit = max(1, min(self._desk.settings.take_limit, _TAKE_BYTES // (average + 1)))
 
     async def _listen(self) -> None:
         """Hear of tasks that arrive, in the namespaces that workers are connected for."""

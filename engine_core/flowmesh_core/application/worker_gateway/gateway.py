@@ -19,7 +19,6 @@ from flowmesh_core.application.worker_gateway.presence import Presence
 from flowmesh_core.application.worker_gateway.reporting import Reporting
 from flowmesh_core.application.worker_gateway.session import Channel, HeldTask, WorkerSession
 from flowmesh_core.application.worker_gateway.settings import GatewaySettings
-from flowmesh_core.application.worker_gateway.task_token import TaskTokens
 from flowmesh_core.application.worker_gateway.unary_calls import UnaryCalls
 from flowmesh_core.domain.errors import StoreUnavailable
 from flowmesh_core.ports.clock import Clock
@@ -27,6 +26,7 @@ from flowmesh_core.ports.cluster_store import Cluster
 from flowmesh_core.ports.command_log import CommandLog
 from flowmesh_core.ports.mailbox import Mailbox
 from flowmesh_core.ports.task_queue import TaskQueue
+from flowmesh_core.ports.telemetry import Telemetry
 from flowmesh_core.ports.worker_registry import WorkerRegistry
 
 _GRAIN = 0.02
@@ -51,10 +51,11 @@ class Gateway:
         mailbox: Mailbox,
         registry: WorkerRegistry,
         clock: Clock,
+        telemetry: Telemetry,
         settings: GatewaySettings,
     ) -> None:
         """Work under the id of this process's member."""
-        desk = Desk(gateway_id, cluster.partitions, TaskTokens(cluster.token_key), settings, clock)
+        desk = Desk(gateway_id, cluster, settings, clock, telemetry)
         self.settings = settings
         self._desk = desk
         self._queue = queue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flowmesh_core.adapters.memory.clock import VirtualClock
+from flowmesh_core.adapters.memory.telemetry import RecordedTelemetry
 from flowmesh_core.application.worker_gateway.assigning import Assigning
 from flowmesh_core.application.worker_gateway.attachment import Attachments, Connection, WorkerHello
 from flowmesh_core.application.worker_gateway.beating import Beating
@@ -13,10 +14,10 @@ from flowmesh_core.application.worker_gateway.judging import Judging
 from flowmesh_core.application.worker_gateway.reporting import Reporting
 from flowmesh_core.application.worker_gateway.session import HeldTask, Offer, WorkerSession
 from flowmesh_core.application.worker_gateway.settings import GatewaySettings
-from flowmesh_core.application.worker_gateway.task_token import TaskTokens
 from flowmesh_core.domain.identity import ExecutionKey
 from flowmesh_core.domain.payload import NULL
 from flowmesh_core.domain.time import SECOND, Micros
+from flowmesh_core.ports.cluster_store import Cluster
 from flowmesh_core.ports.command_log import QueueEntry
 from flowmesh_core.ports.outbox import QueuedTask
 from flowmesh_core.ports.task_queue import QueueName, TakenTask
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from flowmesh_core.domain.commands import Command
     from flowmesh_core.domain.errors import FlowmeshError
 
-KEY = bytes(range(32))
+CLUSTER = Cluster("test", 4, bytes(range(32)))
 
 
 def queued(node_id: str = "a", handler: str = "work", **fields: Any) -> QueuedTask:
@@ -90,7 +91,8 @@ class Parts:
 
     def __init__(self, gateway_id: str = "gateway-1", **settings: Any) -> None:
         self.clock = VirtualClock()
-        self.desk = Desk(gateway_id, 4, TaskTokens(KEY), GatewaySettings(**settings), self.clock)
+        self.telemetry = RecordedTelemetry()
+        self.desk = Desk(gateway_id, CLUSTER, GatewaySettings(**settings), self.clock, self.telemetry)
         self.attachments = Attachments(self.desk)
         self.assigning = Assigning(self.desk)
         self.reporting = Reporting(self.desk)

@@ -11,15 +11,15 @@ from flowmesh_core.adapters.memory.command_log import MemoryCommandLog
 from flowmesh_core.adapters.memory.mailbox import MemoryMailbox
 from flowmesh_core.adapters.memory.outbox import MemoryOutbox
 from flowmesh_core.adapters.memory.task_queue import MemoryTaskQueue
+from flowmesh_core.adapters.memory.telemetry import RecordedTelemetry
 from flowmesh_core.adapters.memory.transport import MemoryTransport
 from flowmesh_core.adapters.memory.worker_registry import MemoryWorkerRegistry
 from flowmesh_core.application.worker_gateway.attachment import Connection, WorkerHello
 from flowmesh_core.application.worker_gateway.gateway import Gateway
 from flowmesh_core.application.worker_gateway.session import Offer
 from flowmesh_core.application.worker_gateway.settings import GatewaySettings
-from flowmesh_core.ports.cluster_store import Cluster
 from flowmesh_core.ports.outbox import Outgoing, QueuedTask, Reply
-from tests.unit.application.worker_gateway.gateway_parts import KEY, RecordedChannel
+from tests.unit.application.worker_gateway.gateway_parts import CLUSTER, RecordedChannel
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -43,12 +43,13 @@ class Running:
         self.registry = MemoryWorkerRegistry(self.transport)
         self.gateway = Gateway(
             "gateway-1",
-            Cluster("test", 4, KEY),
+            CLUSTER,
             queue=self.queue,
             commands=MemoryCommandLog(self.transport),
             mailbox=MemoryMailbox(self.transport),
             registry=self.registry,
             clock=self.clock,
+            telemetry=RecordedTelemetry(),
             settings=GatewaySettings(**settings),
         )
 

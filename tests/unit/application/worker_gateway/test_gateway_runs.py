@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -9,10 +10,15 @@ from flowmesh_core.application.worker_gateway.outcome import Completed, TaskRepo
 from flowmesh_core.application.worker_gateway.session import Offer
 from flowmesh_core.domain.commands import CompleteTask, LoseTask, StartTask
 from flowmesh_core.domain.errors import DecisionPending, StoreUnavailable
-from flowmesh_core.domain.payload import NULL
+from flowmesh_core.domain.payload import NULL, Payload
 from flowmesh_core.domain.transition import Verdict
 from tests.unit.application.worker_gateway.gateway_parts import queued
 from tests.unit.application.worker_gateway.running_gateway import running
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from flowmesh_core.ports.task_queue import QueueName, TakenTask
 
 
 async def test_a_task_travels_from_its_queue_to_its_acknowledgement() -> None:
@@ -35,17 +41,32 @@ async def test_tasks_that_waited_before_the_worker_came_are_found() -> None:
         assert [each.task.node_id for each in channel.assigned] == ["a"]
 
 
-async def test_tasks_that_nobody_announced_are_found_by_looking() -> None:
+async def test_tasks_that_nobody_announced_are_found_by_looking(monkeypatch: pytest.MonkeyPatch) -> None:
     async with running() as world:
         _, channel = await world.connect(credits=5)
         await world.pass_time(1)
-        announce = world.transport.arrivals.publish
-        world.transport.arrivals.publish = lambda *_: None  # type: ignore[method-assign]
+        monkeypatch.setattr(world.transport.arrivals, "publish", lambda *_: None)
         await world.queue_tasks(queued())
-        world.transport.arrivals.publish = announce  # type: ignore[method-assign]
         assert channel.assigned == []
         await world.pass_time(5)
         assert len(channel.assigned) == 1
+
+
+async def test_large_tasks_are_taken_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running() as world:
+        large = Payload(b"x" * 1_000_000)
+        await world.queue_tasks(*(queued(f"n{n}", input=large) for n in range(100)))
+        limits: list[int] = []
+        take = world.queue.take
+
+        async def noted(gateway_id: str, queues: Sequence[QueueName], limit: int) -> Sequence[TakenTask]:
+            limits.append(limit)
+            return await take(gateway_id, queues, limit)
+
+        monkeypatch.setattr(world.queue, "take", noted)
+        _, channel = await world.connect(credits=200)
+        assert len(channel.assigned) == 100
+        assert limits == [50, *[8] * 7]
 
 
 async def test_an_outage_of_redis_delays_and_loses_nothing() -> None:
@@ -103,7 +124,7 @@ async def test_workers_are_published_when_they_come_and_now_and_then() -> None:
         assert await world.registry.list("default") == []
 
 
-async def test_an_idle_gateway_asks_redis_next_to_nothing() -> None:
+async def test_an_idle_gateway_asks_redis_next_to_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     async with running() as world:
         connection, _ = await world.connect(credits=5)
         await world.pass_time(5)
@@ -113,7 +134,7 @@ async def test_an_idle_gateway_asks_redis_next_to_nothing() -> None:
             nonlocal trips
             trips += 1
 
-        world.transport.require = count  # type: ignore[method-assign]
+        monkeypatch.setattr(world.transport, "require", count)
         for _ in range(6):
             world.gateway.beat(connection, [], [])
             await world.pass_time(10)
