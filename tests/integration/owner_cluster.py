@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ from flowmesh_core.application.partition_owner import OwnerPorts, OwnerSettings,
 from flowmesh_core.application.reap_executions import StartOrphans
 from flowmesh_core.domain.commands import CompleteTask, StartExecution
 from flowmesh_core.domain.definition import digest
+from flowmesh_core.domain.errors import StoreUnavailable
 from flowmesh_core.domain.expressions import Evaluate, ExpressionError
 from flowmesh_core.domain.identity import ExecutionKey, partition_of
 from flowmesh_core.domain.payload import NULL
@@ -112,11 +113,10 @@ class OwnerCluster:
         names = [QueueName("default", handler) for handler in handlers]
         await self.membership.join(Member(GATEWAY, frozenset({Role.WORKER_CONTROL})), 3600.0)
         while True:
-            taken = await queue.take(GATEWAY, names, 1_000)
-            if taken:
+            with suppress(StoreUnavailable):
+                taken = await queue.take(GATEWAY, names, 1_000)
                 await log.send([_completion(each, partitions) for each in taken])
-            else:
-                await self.clock.sleep(0.002)
+            await self.clock.sleep(0.002)
 
     async def closed(self, keys: Sequence[ExecutionKey]) -> None:
         """Return when all of these have ended."""

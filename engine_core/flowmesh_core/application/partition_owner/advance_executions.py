@@ -82,6 +82,19 @@ class AdvanceExecutions:
         self._settle(partitions, decided.touched.values())
         self._telemetry.count("flowmesh.commands", len(batch))
 
+    async def refuse(self, delivered: DeliveredCommand) -> None:
+        """Answer a command that cannot be made durable whatever one does, so that it does not come back.
+
+        Raises:
+            LeaseUnsafe: The lease may be over.
+            StoreUnavailable: It may come back.
+            TransportLost: What was sent before may be gone.
+        """
+        self._telemetry.count("flowmesh.commands.poisoned")
+        result = BatchResult(self._clock.now())
+        result.answer(delivered, Verdict.UNKNOWN)
+        await self._send(result)
+
     async def _load_strangers(
         self, partitions: Mapping[int, OwnedPartition], batch: Sequence[DeliveredCommand]
     ) -> frozenset[ExecutionKey]:

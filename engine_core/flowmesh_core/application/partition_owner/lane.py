@@ -15,6 +15,7 @@ from flowmesh_core.application.partition_owner.advance_executions import (
     AdvancePorts,
     LeaseUnsafe,
 )
+from flowmesh_core.application.partition_owner.batches import batches_of
 from flowmesh_core.application.partition_owner.owned_partition import OwnedPartition
 from flowmesh_core.application.partition_owner.settings import OwnerSettings
 from flowmesh_core.application.partition_owner.take_over import TakeOver
@@ -25,7 +26,7 @@ from flowmesh_core.domain.errors import StoreUnavailable
 from flowmesh_core.domain.states import LostCause
 from flowmesh_core.domain.time import SECOND
 from flowmesh_core.ports.command_log import CommandEnvelope, CommandLog, DeliveredCommand, TransportLost
-from flowmesh_core.ports.history_store import OwnershipLost
+from flowmesh_core.ports.history_store import AppendOutcomeUnknown, HistoryConflict, OwnershipLost
 from flowmesh_core.ports.membership import PartitionLease
 
 _logger = logging.getLogger(__name__)
@@ -74,6 +75,7 @@ class Lane:
         self._partitions: dict[int, OwnedPartition] = {}
         self._backoff = Backoff(ports.clock)
         self._limit = settings.batch
+        self._cap = settings.turn
         self._turn = asyncio.Lock()
         self._woken = asyncio.Event()
 
@@ -136,7 +138,7 @@ class Lane:
                 received = None
             if received is not None:
                 self._backoff.reset()
-                await self._decide([*self._own_work(), *received])
+                await self._decide_all([*self._own_work(), *received])
         if received is None:
             await self._backoff.wait()
 
@@ -179,12 +181,19 @@ class Lane:
                 work.append(DeliveredCommand("", CommandEnvelope(live.partition, command)))
         return work
 
+    async def _decide_all(self, commands: Sequence[DeliveredCommand]) -> None:
+        """Decide in batches that the store can take; what failed before is tried in smaller ones."""
+        for batch in batches_of(commands, self._cap, self._settings.batch_bytes):
+            # A batch that failed took its partitions out of memory; they come back with a backlog.
+            await self._decide([each for each in batch if each.envelope.partition in self._partitions])
+
     async def _decide(self, batch: Sequence[DeliveredCommand]) -> None:
         if not batch:
             return
         involved = {delivered.envelope.partition for delivered in batch}
         try:
             await self._advance.advance(self._partitions, batch)
+            self._cap = min(self._settings.turn, self._cap * 2)
         except OwnershipLost as lost:
             self._drop(lost.partitions & involved, DropReason.LOST)
             self._drop(involved - lost.partitions, DropReason.DOUBT)
@@ -194,9 +203,26 @@ class Lane:
             self._drop(involved - lost.partitions, DropReason.DOUBT)
         except LeaseUnsafe:
             self._drop(involved, DropReason.DOUBT)
+        except (StoreUnavailable, AppendOutcomeUnknown, HistoryConflict) as error:
+            _logger.warning("a batch of %d failed: %s", len(batch), error)
+            self._fold_again(batch)
         except Exception:
-            _logger.exception("a batch failed: folding its partitions again")
-            self._drop(involved, DropReason.DOUBT)
+            _logger.exception("a batch of %d failed", len(batch))
+            if len(batch) == 1:
+                await self._give_up(batch[0])
+            self._fold_again(batch)
+
+    async def _give_up(self, delivered: DeliveredCommand) -> None:
+        """Do without one command, so that its partition goes on."""
+        try:
+            await self._advance.refuse(delivered)
+        except (StoreUnavailable, TransportLost, LeaseUnsafe) as error:
+            _logger.warning("cannot refuse a command yet: %s", error)
+
+    def _fold_again(self, batch: Sequence[DeliveredCommand]) -> None:
+        """Forget what may differ from the history, and take smaller batches until one succeeds."""
+        self._cap = max(1, len(batch) // 4)
+        self._drop({delivered.envelope.partition for delivered in batch}, DropReason.DOUBT)
 
     def _drop(self, partitions: Collection[int], reason: DropReason) -> None:
         leases = [self._partitions[number].lease for number in partitions if number in self._partitions]

@@ -15,6 +15,7 @@ class OwnerSettings:
         batch: How many commands of one partition are decided at once, at most.
         turn: How many commands are decided at once when many partitions are busy:
             the loop does nothing else meanwhile.
+        batch_bytes: How much user data one append carries, at most.
         receive_wait: The longest wait for a command, in seconds; a partition
             that is taken over waits as long for its first one.
         takeover_partitions: How many partitions are loaded at once.
@@ -25,6 +26,7 @@ class OwnerSettings:
     window: int = 5_000
     batch: int = 256
     turn: int = 2_048
+    batch_bytes: int = 16 * 1024 * 1024
     receive_wait: float = 0.25
     takeover_partitions: int = 64
-    takeover_executions: int = 1_000
+    takeover_executions: int = 250

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from flowmesh_core.adapters.memory.database import MemoryDatabase
 from flowmesh_core.adapters.memory.execution_store import MemoryExecutionStore
 from flowmesh_core.adapters.memory.history_store import MemoryHistoryStore
 from flowmesh_core.adapters.memory.outbox import MemoryOutbox
@@ -42,6 +43,37 @@ class ForgetfulHistory(_Failing, MemoryHistoryStore):
     ) -> None:
         if self._fails():
             raise StoreUnavailable("the server is gone")
+        await super().append(member_id, leases, batches)
+
+
+class NarrowHistory(MemoryHistoryStore):
+    """Gives up on an append of more than `maximum` batches."""
+
+    maximum = 20
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        super().__init__(database)
+        self.widths: list[int] = []
+
+    async def append(
+        self, member_id: str, leases: Collection[PartitionLease], batches: Sequence[HistoryBatch]
+    ) -> None:
+        if len(batches) > self.maximum:
+            raise AppendOutcomeUnknown
+        await super().append(member_id, leases, batches)
+        self.widths.append(len(batches))
+
+
+class ChokingHistory(MemoryHistoryStore):
+    """Has a defect that shows with one execution."""
+
+    refused: ExecutionKey | None = None
+
+    async def append(
+        self, member_id: str, leases: Collection[PartitionLease], batches: Sequence[HistoryBatch]
+    ) -> None:
+        if any(batch.key == self.refused for batch in batches):
+            raise ValueError
         await super().append(member_id, leases, batches)
 
 

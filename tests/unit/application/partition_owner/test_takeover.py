@@ -7,7 +7,9 @@ from flowmesh_core.domain.time import SECOND, Micros
 
 from .faults import (
     BreakingOutbox,
+    ChokingHistory,
     ForgetfulHistory,
+    NarrowHistory,
     UncertainHistory,
     UnreadableExecutions,
 )
@@ -159,6 +161,28 @@ async def test_an_append_that_was_not_run_is_decided_anew(world: World) -> None:
     assert await world.kinds(key) == ["ExecutionStarted", "NodeScheduled"]
 
 
+async def test_a_batch_that_is_too_much_for_the_store_is_tried_in_smaller_ones(world: World) -> None:
+    history = NarrowHistory(world.database)
+    owner = await Owner(world, history=history).join()
+    keys = [await world.submit(node("a")) for _ in range(200)]
+    await owner.work(turns=40)
+    statuses = {await world.status(key) for key in keys}
+    assert statuses == {ExecutionStatus.RUNNING}
+    assert len(history.widths) < 60, "batches grow again"
+
+
+async def test_a_command_that_can_never_be_appended_does_not_hold_its_partition_up(world: World) -> None:
+    history = ChokingHistory(world.database)
+    owner = await Owner(world, history=history).join()
+    keys = [await world.submit(node("a")) for _ in range(30)]
+    history.refused = keys[13]
+    await owner.work(turns=40)
+    statuses = {key: await world.status(key) for key in keys}
+    assert statuses.pop(keys[13]) is ExecutionStatus.PENDING
+    assert set(statuses.values()) == {ExecutionStatus.RUNNING}
+    assert await world.log.depth(range(PARTITIONS)) == 0
+
+
 async def test_retry_timers_survive_a_takeover(world: World, owner: Owner) -> None:
     await world.submit(node("a"))
     await owner.work()
@@ -268,4 +292,4 @@ async def test_ten_thousand_open_executions_are_taken_over_in_few_queries(world:
     world.clock.advance(TTL + 1)
     heir = await Owner(world, "heir", executions=executions).join()
     assert heir.lane.open_executions == 10_000
-    assert executions.reads <= 10 + 1
+    assert executions.reads <= 40 + 1
