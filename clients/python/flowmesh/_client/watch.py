@@ -80,7 +80,7 @@ class WatchCursor:
             return _STREAM_SECONDS
         left = self._deadline - self._clock()
         if left <= 0:
-            raise self._timed_out()
+            raise self._timed_out(None)
         return min(left, _STREAM_SECONDS)
 
     def accept(self, message: orchestration.WatchExecutionResponse) -> WatchItem | None:
@@ -114,10 +114,12 @@ class WatchCursor:
         delay = self._backoff.next(None if error is None else error.retry_after)
         then = self._clock() + delay
         if self._deadline is not None and then >= self._deadline:
-            raise self._timed_out() from error
+            raise self._timed_out(error) from error
         if then - self._last_heard > self._patience:
-            raise error or self._timed_out()
+            raise error or self._timed_out(None)
         return delay
 
-    def _timed_out(self) -> ResultTimeoutError:
-        return ResultTimeoutError(f"execution {self._request.execution_id} did not end in the time given")
+    def _timed_out(self, error: ServiceError | None) -> ResultTimeoutError:
+        because = "" if error is None else f"; the last watch ended with {error}"
+        said = f"execution {self._request.execution_id} did not end in the time given{because}"
+        return ResultTimeoutError(said)
