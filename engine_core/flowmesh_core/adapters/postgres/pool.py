@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 UNANSWERED = (
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the end of the connection met a statement that was being sent
     asyncpg.PostgresConnectionError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
@@ -38,7 +39,6 @@ REFUSED = (
     asyncpg.QueryCanceledError,  # by statement_timeout
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.TransactionRollbackError,
-    asyncpg.exceptions.TargetServerAttributeNotMatched,
 )
 """The server said no: what ran was rolled back."""
 
