@@ -22,11 +22,13 @@ class IntakeLimits:
 
     Attributes:
         batch: Executions in one statement, unless a single call brings more.
+        batch_bytes: Bytes of their inputs and new configs, likewise.
         queue: Executions that may wait.
         patience: Seconds that a call waits for its commit.
     """
 
     batch: int = 500
+    batch_bytes: int = 16 * 1024 * 1024
     queue: int = 20_000
     patience: float = 10.0
 
@@ -34,6 +36,9 @@ class IntakeLimits:
 @dataclass(slots=True)
 class _Waiting:
     executions: Sequence[NewExecution]
+    slim: Sequence[NewExecution]
+    """Without definitions that this process has stored before."""
+    size: int
     answer: asyncio.Future[Sequence[CreateResult]]
 
 
@@ -67,7 +72,8 @@ class ExecutionIntake:
         if self._queued + len(executions) > self._limits.queue:
             raise StoreUnavailable("too many submissions wait to be stored", retry_after=1.0)
         answer: asyncio.Future[Sequence[CreateResult]] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(executions, answer))
+        slim = [self._slim(execution) for execution in executions]
+        self._waiting.append(_Waiting(executions, slim, sum(map(_size, slim)), answer))
         self._queued += len(executions)
         self._arrived.set()
         try:
@@ -92,19 +98,23 @@ class ExecutionIntake:
 
     def _next_batch(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
-        size = 0
-        while self._waiting and (not batch or size + len(self._waiting[0].executions) <= self._limits.batch):
-            waiting = self._waiting.popleft()
+        count = size = 0
+        while self._waiting:
+            waiting = self._waiting[0]
+            count += len(waiting.executions)
+            size += waiting.size
+            if batch and (count > self._limits.batch or size > self._limits.batch_bytes):
+                break
+            self._waiting.popleft()
             self._queued -= len(waiting.executions)
             if not waiting.answer.done():  # its caller has not gone away
                 batch.append(waiting)
-                size += len(waiting.executions)
         return batch
 
     async def _store(self, batch: list[_Waiting]) -> None:
         executions = [execution for waiting in batch for execution in waiting.executions]
         try:
-            results = await self._create(executions)
+            results = await self._create(executions, [each for waiting in batch for each in waiting.slim])
         except StoreUnavailable as error:
             self._refuse(batch, error)
         except Exception as error:  # noqa: BLE001 - it is the callers' to see, and no reason to stop
@@ -125,10 +135,11 @@ class ExecutionIntake:
         for waiting in batch:
             await self._store([waiting])
 
-    async def _create(self, executions: Sequence[NewExecution]) -> Sequence[CreateResult]:
-        """Create without sending definitions that this process has stored before."""
+    async def _create(
+        self, executions: Sequence[NewExecution], slim: Sequence[NewExecution]
+    ) -> Sequence[CreateResult]:
         try:
-            results = await self._executions.create([self._slim(execution) for execution in executions])
+            results = await self._executions.create(slim)
         except WorkflowNotFound:  # the database is older than what this process remembers
             self._stored = BoundedCache(_DEFINITIONS_KNOWN)
             results = await self._executions.create(executions)
@@ -143,7 +154,7 @@ class ExecutionIntake:
 
     def _start(self, executions: Sequence[NewExecution], results: Sequence[CreateResult]) -> None:
         self._starts.offer(
-            (execution.partition, execution.key)
+            execution
             for execution, result in zip(executions, results, strict=True)
             if result.status is CreateStatus.CREATED
         )
@@ -160,3 +171,8 @@ class ExecutionIntake:
         for waiting in batch:
             if not waiting.answer.done():
                 waiting.answer.set_exception(error)
+
+
+def _size(execution: NewExecution) -> int:
+    nodes = () if execution.workflow is None else execution.workflow.nodes
+    return len(execution.input.data) + sum(len(node.config.data) for node in nodes if node.config is not None)

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 from flowmesh_core.domain.commands import StartExecution
 from flowmesh_core.domain.errors import StoreUnavailable
-from flowmesh_core.domain.identity import ExecutionKey
 from flowmesh_core.ports.command_log import CommandEnvelope, CommandLog
+from flowmesh_core.ports.execution_store import NewExecution
 from flowmesh_core.ports.telemetry import Telemetry
 
 _QUEUE = 50_000
@@ -31,13 +31,16 @@ class StartSender:
         self._waiting: deque[CommandEnvelope] = deque()
         self._arrived = asyncio.Event()
 
-    def offer(self, accepted: Iterable[tuple[int, ExecutionKey]]) -> None:
-        """Queue starts for (partition, execution); what finds no room is left to the reaper."""
-        for partition, key in accepted:
+    def offer(self, accepted: Iterable[NewExecution]) -> None:
+        """Queue starts; what finds no room is left to the reaper."""
+        for execution in accepted:
             if len(self._waiting) >= _QUEUE:
                 self._telemetry.count("flowmesh.submission.starts_lost")
                 continue
-            self._waiting.append(CommandEnvelope(partition, StartExecution(key)))
+            start = StartExecution(execution.key)
+            self._waiting.append(
+                CommandEnvelope(execution.partition, start, traceparent=execution.traceparent)
+            )
             self._arrived.set()
 
     async def run(self) -> None:

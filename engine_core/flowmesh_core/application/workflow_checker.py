@@ -12,6 +12,7 @@ from flowmesh_core.domain.errors import FieldViolation, InvalidWorkflow
 from flowmesh_core.domain.expressions import CompileExpression
 from flowmesh_core.domain.limits import Limits
 from flowmesh_core.domain.validation import validate
+from flowmesh_core.domain.violations import Violations
 from flowmesh_core.domain.workflow import Workflow
 
 _CACHED_BYTES = 16 * 1024 * 1024
@@ -91,9 +92,10 @@ class WorkflowChecker:
 
     def _check(self, received: ReceivedWorkflow) -> CheckedWorkflow:
         draft = received.read()
+        misread = {violation.field for violation in draft.violations}
         found = validate(draft.workflow, self._limits, self._compile)
-        unread = {violation.field for violation in draft.violations}
-        violations = draft.violations + tuple(
-            violation for violation in found if violation.field not in unread
-        )
+        named = Violations(self._limits.violations)
+        for each in (*draft.violations, *(each for each in found if each.field not in misread)):
+            named.add(each.field, each.description, each.reason)
+        violations = named.all()
         return CheckedWorkflow(draft.workflow, "" if violations else digest(draft.workflow), violations)

@@ -200,10 +200,28 @@ async def test_an_input_of_another_type_is_opaque(cluster: MemoryCluster, one: R
     assert (await _stored(cluster, answer.execution_id)).input.data == b"\xff\x00"
 
 
-async def test_bytes_that_are_no_message(one: Replica) -> None:
+def _nested_list(levels: int) -> bytes:
+    """Return a request whose `input` is a list in a list and so on, as a malicious client writes it."""
+    value = b""
+    for field in (b"\x0a", b"\x32") * levels:  # ListValue.values, Value.list_value
+        value = field + _varint(len(value)) + value
+    return b"\x32" + _varint(len(value)) + value
+
+
+def _varint(number: int) -> bytes:
+    low, high = number & 0x7F, number >> 7
+    return bytes([low | 0x80]) + _varint(high) if high else bytes([low])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"\xff\xff\xff", b"\x0a\x02\xff\xff", _nested_list(10_000)],
+    ids=["truncated", "not UTF-8", "nested"],
+)
+async def test_bytes_that_are_no_message(one: Replica, data: bytes) -> None:
     call: Any = one.channel.unary_unary("/flowmesh.v1.SubmissionService/SubmitWorkflow")
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await call(b"\xff\xff\xff")
+        await call(data)
     refused = refusal(caught.value)
     assert (refused.code, refused.reason) == (INVALID, "INVALID_REQUEST")
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -16,6 +17,7 @@ from flowmesh_core.application.execution_intake import ExecutionIntake, IntakeLi
 from flowmesh_core.application.start_sender import StartSender
 from flowmesh_core.domain.errors import StoreUnavailable
 from flowmesh_core.domain.identity import ExecutionKey
+from flowmesh_core.domain.payload import Payload
 from flowmesh_core.domain.time import Micros
 from flowmesh_core.domain.workflow import Node, Workflow
 from flowmesh_core.ports.execution_store import CreateResult, CreateStatus, NewExecution
@@ -121,6 +123,17 @@ async def test_a_statement_is_bounded_and_a_call_is_not_split() -> None:
         world.store.open()
         await asyncio.gather(first, *others)
     assert world.store.statements == [["a"], ["b", "c"], ["d", "e"], ["f", "g", "h", "i"], ["j"]]
+
+
+async def test_a_statement_is_bounded_in_bytes() -> None:
+    heavy = replace(new("heavy"), input=Payload(b"x" * 90))
+    async with running(IntakeLimits(batch_bytes=100)) as world:
+        first = await world.first_statement("a")
+        others = [asyncio.ensure_future(world.intake.create([heavy])) for _ in range(2)]
+        await settle()
+        world.store.open()
+        await asyncio.gather(first, *others)
+    assert world.store.statements == [["a"], ["heavy"], ["heavy"]]
 
 
 async def test_callers_that_went_away_take_nobody_with_them() -> None:

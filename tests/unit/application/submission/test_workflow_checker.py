@@ -63,3 +63,11 @@ async def test_what_was_misread_is_told_with_what_is_wrong() -> None:
     with pytest.raises(InvalidWorkflow, match="and 2 more") as refused:
         checked.refuse_if_wrong((FieldViolation("labels", "too many", "TOO_MANY"),))
     assert [each.field for each in refused.value.violations][-1] == "labels"
+
+
+async def test_no_more_problems_are_named_than_allowed() -> None:
+    misread = tuple(FieldViolation(f"dag.nodes[{index}]", "cannot be read", "MISREAD") for index in range(50))
+    checker = WorkflowChecker(Limits(violations=10), no_expressions)
+    checked = await checker.check(Reading(Draft(GOOD, misread)).received)
+    assert len(checked.violations) == 10
+    assert checked.violations[-1].reason == "TOO_MANY_VIOLATIONS"
