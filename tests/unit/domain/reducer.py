@@ -84,6 +84,11 @@ class Stage:
         self.history.extend(transition.events)
         return transition
 
+    @property
+    def standing(self) -> str:
+        """Where the execution stands, by name."""
+        return self.state.status.name
+
     def take_over(self) -> None:
         """Go on from the fold of the history, as a new owner does."""
         self.state = ExecutionState(KEY, self.graph, NULL)

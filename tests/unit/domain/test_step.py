@@ -11,7 +11,7 @@ from flowmesh_core.domain.commands import (
 )
 from flowmesh_core.domain.events import NodeAttemptFailed, NodeScheduled, NodeStarted
 from flowmesh_core.domain.policy import Jitter, RetryPolicy
-from flowmesh_core.domain.states import ExecutionStatus, LostCause
+from flowmesh_core.domain.states import LostCause
 from flowmesh_core.domain.time import SECOND, Micros
 from flowmesh_core.domain.transition import Verdict
 from tests.unit.domain.reducer import KEY, Stage, graph
@@ -43,7 +43,7 @@ def test_a_chain_runs_in_order_to_its_end() -> None:
     assert stage.dispatched(stage.complete("b")) == ["c"]
     stage.complete("c")
 
-    assert stage.state.status is ExecutionStatus.COMPLETED
+    assert stage.standing == "COMPLETED"
 
 
 def test_a_fan_in_is_decided_once_by_the_last_parent() -> None:
@@ -103,7 +103,7 @@ class TestSkipping:
         stage.complete("a")
 
         assert stage.statuses() == {"a": "COMPLETED", "b": "SKIPPED", "c": "SKIPPED"}
-        assert stage.state.status is ExecutionStatus.COMPLETED
+        assert stage.standing == "COMPLETED"
 
     def test_a_join_runs_when_one_branch_was_taken(self) -> None:
         stage = started(DIAMOND, skipped=["b"])
@@ -161,7 +161,7 @@ class TestRetries:
             stage.do(RetryTask(KEY, "a", attempt))
 
         assert stage.statuses() == {"a": "FAILED", "b": "UPSTREAM_FAILED", "c": "UPSTREAM_FAILED"}
-        assert stage.state.status is ExecutionStatus.FAILED
+        assert stage.standing == "FAILED"
 
     def test_an_error_type_can_rule_retries_out(self) -> None:
         stage = started(CHAIN, policy=RetryPolicy(non_retryable_error_types=("Fatal",)))
@@ -198,10 +198,10 @@ class TestFailing:
             "below_a": "UPSTREAM_FAILED",
             "below_b": "CANCELLED",
         }
-        assert stage.state.status is ExecutionStatus.RUNNING
+        assert stage.standing == "RUNNING"
 
         stage.complete("b")
-        assert stage.state.status is ExecutionStatus.FAILED
+        assert stage.standing == "FAILED"
 
     def test_no_retry_follows_a_failure(self) -> None:
         stage = started({"a": [], "b": [], "c": []})
@@ -213,7 +213,7 @@ class TestFailing:
         stage.lose("c")
 
         assert stage.statuses() == {"a": "FAILED", "b": "CANCELLED", "c": "CANCELLED"}
-        assert stage.state.status is ExecutionStatus.FAILED
+        assert stage.standing == "FAILED"
 
 
 class TestCancelling:
@@ -224,7 +224,7 @@ class TestCancelling:
 
         assert stage.statuses() == {"a": "RUNNING", "b": "CANCELLED", "c": "CANCELLED"}
         assert {(w.node, w.gateway_id) for w in transition.withdrawals} == {(0, "g1"), (1, "")}
-        assert stage.state.status is ExecutionStatus.CANCELLING
+        assert stage.standing == "CANCELLING"
 
     def test_an_acknowledged_cancel_ends_the_execution(self) -> None:
         stage = started({"a": []})
@@ -232,7 +232,7 @@ class TestCancelling:
         stage.do(CancelExecution(KEY, "enough", GRACE))
         stage.do(AcknowledgeTaskCancel(KEY, "a", 1))
 
-        assert stage.state.status is ExecutionStatus.CANCELLED
+        assert stage.standing == "CANCELLED"
 
     def test_a_completion_that_arrives_first_stands(self) -> None:
         stage = started({"a": []})
@@ -241,18 +241,18 @@ class TestCancelling:
         stage.complete("a")
 
         assert stage.statuses() == {"a": "COMPLETED"}
-        assert stage.state.status is ExecutionStatus.CANCELLED
+        assert stage.standing == "CANCELLED"
 
     def test_the_end_of_the_grace_cancels_what_still_runs(self) -> None:
         stage = started({"a": []})
         stage.run("a")
         stage.do(CancelExecution(KEY, "enough", GRACE))
         stage.do(ExpireCancelGrace(KEY))
-        assert stage.state.status is ExecutionStatus.CANCELLING
+        assert stage.standing == "CANCELLING"
 
         stage.wait(30)
         stage.do(ExpireCancelGrace(KEY))
-        assert stage.state.status is ExecutionStatus.CANCELLED
+        assert stage.standing == "CANCELLED"
         assert stage.complete("a").verdict is Verdict.CLOSED
 
     def test_a_second_cancel_changes_nothing(self) -> None:
@@ -266,7 +266,7 @@ class TestCancelling:
         stage = Stage(graph(CHAIN))
         stage.do(CancelExecution(KEY, "never mind", GRACE))
 
-        assert stage.state.status is ExecutionStatus.CANCELLED
+        assert stage.standing == "CANCELLED"
         assert stage.start().verdict is Verdict.CLOSED
 
 
