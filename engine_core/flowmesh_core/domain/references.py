@@ -211,7 +211,7 @@ class _CelReader:
         if self._at(position - 1).text != ".":
             return False
         before = self._at(position - 2)
-        return before.kind in {"name", "quoted", "text"} or before.text in {")", "]", "}"}
+        return before.kind in {"name", "number", "quoted", "text"} or before.text in {")", "]", "}"}
 
     def _path(self, position: int) -> tuple[str, ...]:
         path: list[str] = []
