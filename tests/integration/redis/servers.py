@@ -36,7 +36,7 @@ class MortalRedis:
         """Start it and return when it answers."""
         self._process = await asyncio.create_subprocess_exec(
             *(find_redis_server(None), "--port", "0", "--unixsocket", "socket", "--save", ""),
-            *("--appendonly", "yes", "--logfile", "log"),
+            *("--appendonly", "yes", "--appendfsync", "always", "--logfile", "log"),
             cwd=self._directory,
         )
         while not await _answers(self.url):
