@@ -290,3 +290,4 @@ async def test_cancelling_run_stops_the_handlers(server: ScriptedServer) -> None
     with pytest.raises(asyncio.CancelledError):
         await running
     assert stopped.is_set()
+    assert stream.report().failure.failure.error_type == "WorkerStopped"

@@ -223,12 +223,17 @@ class Session:
     # What the caller does
 
     def drain(self, on_idle: Callable[[], None]) -> None:
-        """Take no more tasks, hand back those that have not begun, and tell when nothing is left."""
+        """Take no more tasks, and tell when nothing is left."""
+        with self.changed:
+            self._on_idle = on_idle
+            self.take_no_more()
+            self._tell_if_idle()
+
+    def take_no_more(self) -> None:
+        """Hand back the tasks that have not begun, and all that come."""
         with self.changed:
             self.draining = True
-            self._on_idle = on_idle
             self._hand_back([held for held in self._running.values() if not held.started])
-            self._tell_if_idle()
             self.changed.notify_all()
 
     def interrupt(self) -> None:

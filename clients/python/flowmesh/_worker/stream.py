@@ -40,7 +40,7 @@ class _Stream:
     def __init__(self, session: Session, hello: wire.Hello, start: Callable[[list[HeldTask]], None]) -> None:
         self._session, self._hello, self._start = session, hello, start
         self._call: grpc.Call | None = None
-        self._welcomed = self._closed = False
+        self._welcomed = self._ending = self._closed = False
         self._heard = self._beat_answered = time.monotonic()
         self._silence = _WELCOME_SECONDS
         self._leave_at = float("inf")
@@ -51,6 +51,7 @@ class _Stream:
         Raises:
             grpc.RpcError: It ended with a status other than OK.
         """
+        self._session.open_stream(self._hello)
         call = stubs.worker_control.Connect(self._frames(), metadata=_tracing.current())
         self._call = call
         try:
@@ -58,14 +59,14 @@ class _Stream:
                 self._heard = time.monotonic()
                 self._accept(message)
         finally:
-            self.close()
+            self._closed = True
             call.cancel()
             self._session.close_stream()
 
-    def close(self) -> None:
-        """Say no more; the server then ends the stream."""
+    def end(self) -> None:
+        """Say what is left to say and no more; the server then ends the stream."""
         with self._session.changed:
-            self._closed = True
+            self._ending = True
             self._session.changed.notify_all()
 
     def cancel(self) -> None:
@@ -88,7 +89,6 @@ class _Stream:
 
     def _frames(self) -> Iterator[wire.ConnectRequest]:
         """What to send; gRPC consumes it in a thread of its own."""
-        self._session.open_stream(self._hello)
         yield wire.ConnectRequest(hello=self._hello)
         while (frame := self._next_frame()) is not None:
             yield frame
@@ -98,7 +98,7 @@ class _Stream:
         with self._session.changed:
             while not self._closed:
                 frame = self._session.next_frame() if self._welcomed else None
-                if frame is not None:
+                if frame is not None or self._ending:
                     return frame
                 self._session.changed.wait(self._session.until_beat() if self._welcomed else None)
         return None
@@ -174,7 +174,7 @@ class Connection:
         """End the stream in order, and after a moment in any case."""
         self._closing.set()
         if self._stream is not None:
-            self._stream.close()
+            self._stream.end()
         self._threads[0].join(_GOODBYE_SECONDS)
         if self._stream is not None:
             self._stream.cancel()

@@ -125,6 +125,7 @@ class Worker:
             await self._stop.wait()
             await self._drain()
         finally:
+            self._session.take_no_more()
             self._session.interrupt()
             await runner.close()
             await self._loop.run_in_executor(None, connection.close)
