@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ _GET_VERSION = statement("get_version")
 _LIST_VERSIONS = statement("list_versions")
 _DEFINITIONS = statement("definitions")
 
+_DECODED_ON_THE_LOOP = 256 * 1024
 _ATTEMPTS = 100
 """More than the calls for one name, or with one request id, that ever run at once."""
 
@@ -75,7 +77,14 @@ class PostgresWorkflowStore:
             rows = await borrowed.fetch(
                 _DEFINITIONS, [namespace for namespace, _ in pairs], [digest for _, digest in pairs]
             )
-        return {(row["namespace"], row["digest"]): decode_workflow(row["body"]) for row in rows}
+        return {(row["namespace"], row["digest"]): await _decoded(row["body"]) for row in rows}
+
+
+async def _decoded(body: bytes) -> Workflow:
+    """Decode beside the event loop what would hold it up: leases are renewed on it."""
+    if len(body) > _DECODED_ON_THE_LOOP:
+        return await asyncio.to_thread(decode_workflow, body)
+    return decode_workflow(body)
 
 
 def _version(row: asyncpg.Record) -> RegisteredVersion:
