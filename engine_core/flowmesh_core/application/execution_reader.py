@@ -114,10 +114,11 @@ class ExecutionReader:
     async def _catch_up(self, key: ExecutionKey, folded: _Folded) -> None:
         view = folded.view
         while not view.status.is_terminal:
-            events = await self._histories.read(key, after=view.last_sequence, limit=_PAGE)
+            before = view.last_sequence
+            events = await self._histories.read(key, after=before, limit=_PAGE)
             for event in events:
                 if event.sequence == view.last_sequence + 1:  # another reader may have been faster
                     apply(view, event)
                     folded.weight += len(event.output.data) if isinstance(event, NodeCompleted) else 0
-            if len(events) < _PAGE:
+            if len(events) < _PAGE or view.last_sequence == before:
                 return

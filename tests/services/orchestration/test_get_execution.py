@@ -15,6 +15,10 @@ from flowmesh_core.ports.worker_registry import ConnectedWorker
 from tests.services.memory_cluster import MemoryCluster, Replica, refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from flowmesh_core.domain.events import Event
+    from flowmesh_core.domain.identity import ExecutionKey
     from tests.services.orchestration.hand_owner import HandOwner
 
 DIAMOND = (
@@ -64,6 +68,26 @@ async def test_it_follows_the_history(owner: HandOwner, one: Replica) -> None:
     assert after.nodes[0].output.data == b'{"n":1}'
     assert after.nodes[0].worker_id == "worker"
     assert list(after.nodes[3].dependencies) == ["b", "c"]
+
+
+async def test_a_repeat_reads_only_what_is_new(
+    cluster: MemoryCluster, owner: HandOwner, one: Replica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[int] = []
+    read = cluster.histories.read
+
+    async def recorded(key: ExecutionKey, *, after: int, limit: int) -> Sequence[Event]:
+        begun.append(after)
+        return await read(key, after=after, limit=limit)
+
+    monkeypatch.setattr(cluster.histories, "read", recorded)
+    key = await owner.begin(Node("a", "h"))
+    for _ in range(2):
+        await _get(one)
+    await owner.complete(key, "a")
+    for _ in range(3):
+        assert (await _get(one)).execution.state == states.EXECUTION_STATE_COMPLETED
+    assert begun == [0, 2, 2]
 
 
 async def test_payloads_and_nodes_only_on_request(owner: HandOwner, one: Replica) -> None:

@@ -213,7 +213,9 @@ async def test_a_slow_reader_holds_nobody_up(owner: HandOwner, one: Replica) -> 
     assert _kinds(late)[-1] == "end"
 
 
-async def test_many_watchers_share_their_reads(cluster: MemoryCluster, owner: HandOwner) -> None:
+async def test_many_watchers_share_their_reads(
+    cluster: MemoryCluster, owner: HandOwner, monkeypatch: pytest.MonkeyPatch
+) -> None:
     key = await owner.begin(Node("a", "h"))
     async with replica(cluster, watch=NEVER) as serving:
         calls = [
@@ -229,7 +231,7 @@ async def test_many_watchers_share_their_reads(cluster: MemoryCluster, owner: Ha
             reads += 1
             return await read(key, after=after, limit=limit)
 
-        cluster.histories.read = counted  # type: ignore[method-assign]
+        monkeypatch.setattr(cluster.histories, "read", counted)
         await owner.complete(key, "a")
         ends = await asyncio.gather(*map(_rest, calls))
     assert all(_kinds(end)[-1] == "end" for end in ends)
