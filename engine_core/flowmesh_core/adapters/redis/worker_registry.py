@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from flowmesh_core.adapters.redis import keys
 from flowmesh_core.adapters.redis.messages import decode_workers, encode_workers
 from flowmesh_core.adapters.redis.wire import checked
+from flowmesh_core.ports.undecodable import Undecodable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from flowmesh_core.adapters.redis.connection import RedisClient
     from flowmesh_core.ports.worker_registry import ConnectedWorker
+
+_log = logging.getLogger(__name__)
 
 
 class RedisWorkerRegistry:
@@ -55,4 +59,12 @@ class RedisWorkerRegistry:
         if gone:
             await self._client.call("SREM", keys.REGISTERED_GATEWAYS, *gone)
         bodies = (body for body in said if body is not None)
-        return (worker for body in bodies for worker in decode_workers(body) if worker.namespace == namespace)
+        return (worker for body in bodies for worker in _readable(body) if worker.namespace == namespace)
+
+
+def _readable(body: bytes) -> Sequence[ConnectedWorker]:
+    try:
+        return decode_workers(body)
+    except Undecodable as error:
+        _log.warning("the workers of a gateway could not be read: %s", error)
+        return ()
