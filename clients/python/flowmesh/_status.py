@@ -1,7 +1,8 @@
 """Reads `google.rpc.Status` out of a failed call, with protobuf alone.
 
 The messages are declared here under other full names in a pool of their own,
-so they cannot clash with googleapis-common-protos in the same process.
+so they cannot clash with googleapis-common-protos in the same process. That is
+done with the first error: what it takes is slow to import.
 """
 
 from __future__ import annotations
@@ -9,23 +10,16 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, Final
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory
-
 from flowmesh._errors import ErrorFacts, FieldViolation, ServiceError, service_error
 
 if TYPE_CHECKING:
     import grpc
+    from google.protobuf import descriptor_pb2
 
     from flowmesh.v1 import problem_pb2
 
 _DETAILS_KEY: Final = "grpc-status-details-bin"
 _PACKAGE: Final = "flowmesh.sdk.rpc"
-_TYPES: Final = {
-    "string": descriptor_pb2.FieldDescriptorProto.TYPE_STRING,
-    "bytes": descriptor_pb2.FieldDescriptorProto.TYPE_BYTES,
-    "int32": descriptor_pb2.FieldDescriptorProto.TYPE_INT32,
-    "int64": descriptor_pb2.FieldDescriptorProto.TYPE_INT64,
-}
 # Message name -> fields in the order of their numbers; a trailing * means repeated.
 _MESSAGES: Final = {
     "Detail": (("type_url", "string"), ("value", "bytes")),
@@ -44,14 +38,16 @@ def _declare(target: descriptor_pb2.FieldDescriptorProto, name: str, number: int
     target.name, target.number = name, number
     target.label = target.LABEL_REPEATED if kind.endswith("*") else target.LABEL_OPTIONAL
     bare = kind.rstrip("*")
-    if bare in _TYPES:
-        target.type = _TYPES[bare]
-    else:
+    if bare in _MESSAGES:
         target.type, target.type_name = target.TYPE_MESSAGE, f".{_PACKAGE}.{bare}"
+    else:
+        target.type = target.Type.Value(f"TYPE_{bare.upper()}")
 
 
 @functools.cache
 def _classes() -> dict[str, type[Any]]:
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
     file = descriptor_pb2.FileDescriptorProto(
         name="flowmesh/sdk/rpc.proto", package=_PACKAGE, syntax="proto3"
     )
@@ -69,12 +65,14 @@ def _classes() -> dict[str, type[Any]]:
 
 def _details(data: bytes) -> dict[str, Any]:
     """The known details of an encoded status, by the name of their type."""
+    from google.protobuf.message import DecodeError
+
     classes = _classes()
     try:
         found = classes["Status"].FromString(data).details
         named = [(detail.type_url.rpartition(".")[2], detail.value) for detail in found]
         return {name: classes[name].FromString(value) for name, value in named if name in classes}
-    except message.DecodeError:
+    except DecodeError:
         return {}
 
 
