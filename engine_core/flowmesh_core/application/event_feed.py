@@ -97,7 +97,7 @@ class EventFeed:
 
     async def _read(self, position: int) -> Sequence[Event]:
         events = await self._histories.read(self.key, after=position, limit=self._page)
-        is_heavy = sum(map(_size, events)) > _BUFFERED_BYTES
+        is_heavy = sum(map(event_size, events)) > _BUFFERED_BYTES
         self._page = max(1, self._page // 4) if is_heavy else min(_BUFFERED_EVENTS, self._page * 2)
         return events
 
@@ -105,10 +105,10 @@ class EventFeed:
         if event.sequence != self._last + 1:  # `reach` went ahead of this read
             return
         self._buffer.append(event)
-        self._bytes += _size(event)
+        self._bytes += event_size(event)
         self._last = event.sequence
         while len(self._buffer) > _BUFFERED_EVENTS or self._bytes > _BUFFERED_BYTES:
-            self._bytes -= _size(self._buffer.popleft())
+            self._bytes -= event_size(self._buffer.popleft())
 
     def _since_read(self) -> float:
         return asyncio.get_running_loop().time() - self._read_at
@@ -125,5 +125,6 @@ class EventFeed:
             return
 
 
-def _size(event: Event) -> int:
+def event_size(event: Event) -> int:
+    """Return about how many bytes an event is, for bounds on what is held at a time."""
     return _EVENT_BYTES + (len(event.output.data) if isinstance(event, NodeCompleted) else 0)

@@ -116,6 +116,22 @@ async def test_the_history_in_pages(owner: HandOwner, one: Replica) -> None:
     assert not any(event.HasField("output") for event in found)
 
 
+async def test_a_page_of_large_outputs_fits_a_message(owner: HandOwner, one: Replica) -> None:
+    ids = [f"n{number}" for number in range(20)]
+    key = await owner.begin(*(Node(each, "h") for each in ids))
+    await owner.complete(key, *ids, output=Payload(b'"' + b"x" * 500_000 + b'"'))
+    found: list[int] = []
+    token = ""
+    while token or not found:
+        page = await one.orchestration.ListEvents(
+            pb.ListEventsRequest(execution_id="e1", include_payloads=True, page_size=1_000, page_token=token)
+        )
+        assert page.ByteSize() < 4 * 1024 * 1024
+        found += [event.sequence for event in page.events]
+        token = page.next_page_token
+    assert found == list(range(1, 43))
+
+
 async def test_outputs_of_the_history_on_request(owner: HandOwner, one: Replica) -> None:
     key = await owner.begin(ONE)
     await owner.complete(key, "a", output=Payload(b"1"))
