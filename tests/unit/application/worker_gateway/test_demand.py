@@ -125,3 +125,18 @@ def test_a_second_entry_of_a_held_attempt_is_removed() -> None:
     assert len(channel.assigned) == 1
     entries, _ = parts.desk.errands.take_all()
     assert [entry.entry_id for entry in entries] == ["2-0"]
+
+
+def test_offers_take_turns() -> None:
+    parts = Parts()
+    for name in "xyz":
+        parts.connect(f"w{name}", name, credits=100)
+    names = [QueueName("default", handler) for handler in "xyz"]
+    parts.desk.demands.arrived(names)
+    served = []
+    for _ in range(6):
+        take = parts.desk.demands.next_take(1)
+        assert take is not None
+        parts.desk.demands.settle(take, 1, take.queues[0])
+        served.append(take.queues[0].handler)
+    assert served == ["x", "y", "z", "x", "y", "z"]

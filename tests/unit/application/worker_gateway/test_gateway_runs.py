@@ -12,6 +12,7 @@ from flowmesh_core.domain.commands import CompleteTask, LoseTask, StartTask
 from flowmesh_core.domain.errors import DecisionPending, StoreUnavailable
 from flowmesh_core.domain.payload import NULL, Payload
 from flowmesh_core.domain.transition import Verdict
+from flowmesh_core.ports.outbox import Outgoing
 from tests.unit.application.worker_gateway.gateway_parts import queued
 from tests.unit.application.worker_gateway.running_gateway import running
 
@@ -227,3 +228,61 @@ async def test_many_namespaces_are_heard_as_workers_come_and_go() -> None:
             key = queued().key._replace(namespace=namespace)
             await world.queue_tasks(queued(key=key))
             assert len(channels[namespace].assigned) == 1
+
+
+async def test_an_outage_while_tasks_arrive_is_made_up_for_at_once() -> None:
+    async with running(look_interval=3600.0) as world:
+        connection, channel = await world.connect()
+        await world.queue_tasks(queued())
+        world.transport.available = False
+        world.gateway.grant(connection, 1)
+        await world.pass_time(1)
+        world.transport.available = True
+        await world.pass_time(3)
+        assert len(channel.assigned) == 1
+
+
+async def test_tasks_announced_before_anybody_listened_are_found() -> None:
+    async with running(look_interval=3600.0) as world:
+        world.transport.available = False
+        _, channel = await world.connect(credits=1)
+        await world.pass_time(1)
+        world.transport.available = True
+        await world.outbox.flush(Outgoing(tasks=[queued()]))
+        await world.pass_time(5)
+        assert len(channel.assigned) == 1
+
+
+async def test_workers_are_published_after_an_outage() -> None:
+    async with running(presence_interval=3600.0) as world:
+        world.transport.available = False
+        await world.connect()
+        await world.pass_time(5)
+        world.transport.available = True
+        await world.pass_time(5)
+        assert len(await world.registry.list("default")) == 1
+
+
+async def test_reports_wait_while_too_many_are_undecided() -> None:
+    async with running(maximum_undecided=2) as world:
+        connection, channel = await world.connect(credits=3)
+        await world.queue_tasks(queued("a"), queued("b"), queued("c"))
+        reports = [TaskReport(each.token, Completed(NULL), None) for each in channel.assigned]
+        await world.gateway.report(connection, reports[:2])
+        third = asyncio.create_task(world.gateway.report(connection, reports[2:]))
+        first, _ = await world.received()
+        assert not third.done()
+        await world.answer(first, Verdict.ACCEPTED)
+        await third
+        assert len(await world.received()) == 1
+
+
+async def test_a_poll_may_wait_for_longer_than_a_lease() -> None:
+    async with running(lease_ttl=5.0) as world:
+        hello = WorkerHello("p1", Offer("default", None), 5)
+        poll = asyncio.create_task(world.gateway.calls.poll(hello, 5, 60.0))
+        await world.pass_time(50)
+        assert len(await world.registry.list("default")) == 1
+        await world.queue_tasks(queued())
+        assert len(await poll) == 1
+        assert not [e for e in await world.received() if isinstance(e.command, LoseTask)]

@@ -256,3 +256,22 @@ def test_a_beat_of_the_worker_is_no_heartbeat_of_the_handler(parts: Parts) -> No
     parts.pass_time(1)
     timeouts = [command for command in parts.commands() if isinstance(command, FailTask)]
     assert [timeout.failure.error_type for timeout in timeouts] == ["HeartbeatTimeout"]
+
+
+def test_a_report_sent_twice_before_its_decision_is_answered_once(parts: Parts) -> None:
+    connection, channel = parts.connect(credits=1)
+    report = TaskReport(give(parts, channel, "a")[0], Completed(NULL), None)
+    assert parts.reporting.report(connection.session, [report, report]) == []
+    assert parts.reporting.report(connection.session, [report]) == []
+    [undecided] = parts.sent()
+    parts.reporting.resolve([Reply(undecided.envelope.correlation_id, Verdict.ACCEPTED, None)])
+    assert len(channel.answers) == 1
+
+
+def test_a_task_whose_report_is_on_its_way_is_not_called_lost(parts: Parts) -> None:
+    connection, channel = parts.connect(credits=1)
+    [token] = give(parts, channel, "a")
+    [held] = parts.desk.held_tasks
+    parts.attachments.release([held])
+    parts.reporting.report(connection.session, [TaskReport(token, Completed(NULL), None)])
+    assert parts.beating.beat(connection.session, [token], []).lost == []
