@@ -46,19 +46,24 @@ class ReapLostTasks:
         self._partitions = partitions
         self._limit = limit
         self._reported: Recently[QueueEntry] = Recently(clock, _REPEAT_AFTER)
+        self._suspects: set[str] = set()
 
     async def sweep(self) -> None:
-        """Report the tasks of gateways that are not alive, and forget gateways that have none left.
+        """Report the tasks of gateways that were not alive at two sweeps in a row.
+
+        The time between is for workers that come back by another gateway and
+        bring their tasks along. A gateway that has no tasks left is forgotten.
 
         Raises:
             StoreUnavailable: A store does not answer.
         """
         # In this order: a gateway is a member before it takes its first task.
-        gateways = await self._queue.gateways()
-        if not gateways:
-            return
-        alive = {member.member_id for member in await self._membership.live_members()}
-        for gateway_id in set(gateways) - alive:
+        gone = set(await self._queue.gateways())
+        if gone:
+            gone -= {member.member_id for member in await self._membership.live_members()}
+        dead = gone & self._suspects
+        self._suspects = gone
+        for gateway_id in dead:
             await self._reap(gateway_id)
 
     async def _reap(self, gateway_id: str) -> None:

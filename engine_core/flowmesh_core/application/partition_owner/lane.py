@@ -136,6 +136,9 @@ class Lane:
             except StoreUnavailable as error:
                 _logger.warning("cannot receive commands: %s", error)
                 received = None
+            except Exception:
+                _logger.exception("cannot receive commands")
+                received = None
             if received is not None:
                 self._backoff.reset()
                 await self._decide_all([*self._own_work(), *received])

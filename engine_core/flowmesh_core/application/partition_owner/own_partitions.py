@@ -75,6 +75,8 @@ class OwnPartitions:
                 await self.look()
             except StoreUnavailable as error:
                 _logger.warning("cannot look after partitions: %s", error)
+            except Exception:
+                _logger.exception("cannot look after partitions")
             await self._load_until(self._clock.monotonic() + self._lease.tick, stopping)
         await self._release_all()
 

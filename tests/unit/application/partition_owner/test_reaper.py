@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from flowmesh_core.application.reap_executions import Retention, RetentionSettings, StartOrphans
@@ -7,7 +9,9 @@ from flowmesh_core.application.reap_lost_tasks import ReapLostTasks
 from flowmesh_core.domain.states import ExecutionStatus
 from flowmesh_core.domain.time import SECOND, Micros
 from flowmesh_core.ports.membership import Member, Role
+from flowmesh_services.reaper import Reaper, Sweep
 
+from .driving import running, until
 from .world import PARTITIONS, TTL, Owner, World, node
 
 
@@ -34,6 +38,8 @@ async def test_tasks_of_a_dead_gateway_come_back(
     await owner.work()
     assert len(await world.take("doomed")) == 2
     await lost_tasks.sweep()
+    assert await world.log.depth(range(PARTITIONS)) == 0, "its workers may bring them along"
+    await lost_tasks.sweep()
     await owner.work()
     again = await world.take("owner")
     assert [(each.task.node_id, each.task.attempt) for each in again] == [("a", 2), ("b", 2)]
@@ -47,7 +53,8 @@ async def test_tasks_of_a_live_gateway_stay(world: World, owner: Owner, lost_tas
     await world.submit(node("a"))
     await owner.work()
     await world.take("gateway")
-    await lost_tasks.sweep()
+    for _ in range(3):
+        await lost_tasks.sweep()
     assert await world.log.depth(range(PARTITIONS)) == 0
 
 
@@ -56,6 +63,7 @@ async def test_several_reapers_lose_a_task_once(world: World, owner: Owner) -> N
     await owner.work()
     await world.take("doomed")
     for reaper in (_lost_tasks(world), _lost_tasks(world)):
+        await reaper.sweep()
         await reaper.sweep()
     await owner.work()
     assert (await world.kinds(key)).count("NodeAttemptLost") == 1
@@ -68,12 +76,30 @@ async def test_a_task_is_reported_again_only_after_a_while(
     await world.submit(node("a"))
     await owner.work()
     await world.take("doomed")
-    for _ in range(3):
+    for _ in range(4):
         await lost_tasks.sweep()
     assert await world.log.depth(range(PARTITIONS)) == 1
     world.clock.advance(10.0)
     await lost_tasks.sweep()
     assert await world.log.depth(range(PARTITIONS)) == 2
+
+
+async def test_a_sweep_that_fails_is_tried_again_and_stops_no_other(world: World) -> None:
+    runs: Counter[str] = Counter()
+
+    async def fail() -> None:
+        runs["fails"] += 1
+        raise ZeroDivisionError
+
+    async def succeed() -> None:
+        runs["succeeds"] += 1
+
+    async def often() -> bool:
+        return min(runs["fails"], runs["succeeds"]) >= 3
+
+    reaper = Reaper([Sweep("fails", 1.0, fail), Sweep("succeeds", 2.0, succeed)], world.clock)
+    async with running(reaper.run()):
+        await until(world.clock, often)
 
 
 async def test_what_nobody_started_is_started(world: World, owner: Owner, orphans: StartOrphans) -> None:
