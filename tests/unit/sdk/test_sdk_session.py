@@ -137,6 +137,36 @@ def test_heartbeats_are_throttled_to_a_part_of_their_timeout() -> None:
     assert [heartbeat.progress.data for heartbeat in beat.beat.heartbeats] == [b'{"n":2}']
 
 
+def test_heartbeats_that_were_not_answered_are_sent_again_at_once() -> None:
+    clock = Clock()
+    session = Session(1, clock)
+    connected(session)
+    (held,) = session.assigned(tasks(b"1"))
+    session.start(held)
+    held.context.heartbeat(1)
+    clock.now += 5
+    assert kinds(session) == ["beat"]
+    connected(session)
+    (beat,) = frames(session)
+    assert [heartbeat.progress.data for heartbeat in beat.beat.heartbeats] == [b"1"]
+    session.beat_answered(wire.BeatReply())
+    connected(session)
+    assert kinds(session) == []
+
+
+def test_a_lost_task_fills_its_slot_until_its_handler_ends() -> None:
+    session = Session(1, Clock())
+    connected(session)
+    frames(session)
+    (held,) = session.assigned(tasks(b"1"))
+    assert session.start(held)
+    session.lose([b"1"])
+    assert held.context.is_cancelled
+    assert kinds(session) == []
+    session.finish(held, reports.handed_back(b"1"))
+    assert kinds(session) == ["credit_grant"]
+
+
 def test_what_is_owed_is_sent_again_on_a_new_stream_and_only_once() -> None:
     session = Session(2, Clock())
     connected(session)

@@ -70,10 +70,13 @@ class Session:
         self.draining = False
         self._clock = clock
         self._running: dict[bytes, HeldTask] = {}
+        # Lost tasks whose handlers have not ended: nobody waits for them, but they fill a slot.
+        self._lingering: set[HeldTask] = set()
         self._owed: dict[bytes, task_pb2.TaskReport] = {}
         self._owed_bytes = 0
         self._unsent: deque[bytes] = deque()
         self._heartbeats: dict[bytes, payload_pb2.Payload] = {}
+        self._unanswered_heartbeats: dict[bytes, payload_pb2.Payload] = {}
         self._credits = 0
         self._drain_said = False
         # Which beat was the first after the Drain: its answer tells that the
@@ -94,6 +97,7 @@ class Session:
             del hello.held_task_tokens[:]
             hello.held_task_tokens.extend(self._held())
             self._unsent = deque(self._owed)
+            self._heartbeats = self._unanswered_heartbeats | self._heartbeats
             self._credits = 0
             self._drain_said = False
             self._beats_sent = self._beats_answered = 0
@@ -104,7 +108,7 @@ class Session:
             self.session_id = welcome.session_id
             self.maximum_output_bytes = welcome.maximum_output_bytes
             self._beat_interval = welcome.beat_interval.ToTimedelta().total_seconds() or 5.0
-            self._beat_due = self._clock() + self._beat_interval
+            self._beat_due = self._clock() + (0.0 if self._heartbeats else self._beat_interval)
             self._connected = True
             self.changed.notify_all()
         self.lose(welcome.lost_task_tokens)
@@ -158,12 +162,15 @@ class Session:
         self.cancel(reply.cancelled_task_tokens)
         with self.changed:
             self._beats_answered += 1
+            if self._beats_answered == self._beats_sent:
+                self._unanswered_heartbeats.clear()
             self._tell_if_idle()
 
     def lose(self, tokens: Iterable[bytes]) -> None:
         """Stop tasks that are no longer ours, and drop what would be said of them."""
         with self.changed:
             lost = [self._running.pop(token) for token in tokens if token in self._running]
+            self._lingering.update(held for held in lost if held.started)
             for token in tokens:
                 self._forget(token)
             self._tell_if_idle()
@@ -211,12 +218,14 @@ class Session:
     def finish(self, held: HeldTask, report: task_pb2.TaskReport) -> None:
         """Owe the report of a task that ended, unless it was lost."""
         with self.changed:
+            if held in self._lingering:
+                self._lingering.discard(held)
+                self.changed.notify_all()
             self._settle(held, report)
 
     def _settle(self, held: HeldTask, report: task_pb2.TaskReport) -> None:
         if self._running.get(held.token) is held:
             del self._running[held.token]
-            self._heartbeats.pop(held.token, None)
             self._owe(report)
             self.changed.notify_all()
 
@@ -293,8 +302,11 @@ class Session:
 
     def _beat(self) -> wire.ConnectRequest:
         beats = [
-            task_pb2.Heartbeat(task_token=token, progress=said) for token, said in self._heartbeats.items()
+            task_pb2.Heartbeat(task_token=token, progress=said)
+            for token, said in self._heartbeats.items()
+            if token in self._running
         ]
+        self._unanswered_heartbeats |= self._heartbeats
         self._heartbeats.clear()
         self._beats_sent += 1
         self._last_beat = self._clock()
@@ -314,7 +326,7 @@ class Session:
         """More credits, in batches: when a quarter of the slots is free or the server has none left."""
         if self.draining or self._owed_bytes >= _OWED_BYTES:
             return None
-        used = len(self._running) + self._credits
+        used = len(self._running) + len(self._lingering) + self._credits
         free = min(self.slots - used, max(_OWED_REPORTS, self.slots) - len(self._owed) - used)
         if free < 1 or (self._credits and free * 4 < self.slots):
             return None
