@@ -91,7 +91,7 @@ class WorkerControlServiceServicer(object):
         valid Hello or a later one is malformed, UNSUPPORTED_PROTOCOL
         (FAILED_PRECONDITION) when the versions do not overlap, WORKER_REPLACED
         (ABORTED) when a newer stream of the same worker took over, WORKER_SILENT
-        (DEADLINE_EXCEEDED) when no message came for `lease_ttl`.
+        (DEADLINE_EXCEEDED) when for `lease_ttl` no message came or none was read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -133,7 +133,9 @@ class WorkerControlServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def HeartbeatTasks(self, request, context):
-        """Keeps tasks alive and learns what became of them.
+        """Keeps tasks alive and learns what became of them. Any replica asks the one
+        that holds the task; when that does not answer in time, the task counts as
+        held.
 
         Errors: INVALID_REQUEST (INVALID_ARGUMENT). A token that is not held is an
         ordinary answer.

@@ -51,7 +51,7 @@ class WorkerControlServiceStub:
     valid Hello or a later one is malformed, UNSUPPORTED_PROTOCOL
     (FAILED_PRECONDITION) when the versions do not overlap, WORKER_REPLACED
     (ABORTED) when a newer stream of the same worker took over, WORKER_SILENT
-    (DEADLINE_EXCEEDED) when no message came for `lease_ttl`.
+    (DEADLINE_EXCEEDED) when for `lease_ttl` no message came or none was read.
     """
     PollTasks: _grpc.UnaryUnaryMultiCallable[_worker_control_service_pb2.PollTasksRequest, _worker_control_service_pb2.PollTasksResponse]
     """Takes tasks without a stream, waiting for the first one up to `wait`. The
@@ -77,7 +77,9 @@ class WorkerControlServiceStub:
     but for OUTPUT_NOT_JSON and OUTPUT_TOO_LARGE.
     """
     HeartbeatTasks: _grpc.UnaryUnaryMultiCallable[_worker_control_service_pb2.HeartbeatTasksRequest, _worker_control_service_pb2.HeartbeatTasksResponse]
-    """Keeps tasks alive and learns what became of them.
+    """Keeps tasks alive and learns what became of them. Any replica asks the one
+    that holds the task; when that does not answer in time, the task counts as
+    held.
 
     Errors: INVALID_REQUEST (INVALID_ARGUMENT). A token that is not held is an
     ordinary answer.
@@ -112,7 +114,7 @@ class WorkerControlServiceAsyncStub(WorkerControlServiceStub):
     valid Hello or a later one is malformed, UNSUPPORTED_PROTOCOL
     (FAILED_PRECONDITION) when the versions do not overlap, WORKER_REPLACED
     (ABORTED) when a newer stream of the same worker took over, WORKER_SILENT
-    (DEADLINE_EXCEEDED) when no message came for `lease_ttl`.
+    (DEADLINE_EXCEEDED) when for `lease_ttl` no message came or none was read.
     """
     PollTasks: _aio.UnaryUnaryMultiCallable[_worker_control_service_pb2.PollTasksRequest, _worker_control_service_pb2.PollTasksResponse]  # type: ignore[assignment]
     """Takes tasks without a stream, waiting for the first one up to `wait`. The
@@ -138,7 +140,9 @@ class WorkerControlServiceAsyncStub(WorkerControlServiceStub):
     but for OUTPUT_NOT_JSON and OUTPUT_TOO_LARGE.
     """
     HeartbeatTasks: _aio.UnaryUnaryMultiCallable[_worker_control_service_pb2.HeartbeatTasksRequest, _worker_control_service_pb2.HeartbeatTasksResponse]  # type: ignore[assignment]
-    """Keeps tasks alive and learns what became of them.
+    """Keeps tasks alive and learns what became of them. Any replica asks the one
+    that holds the task; when that does not answer in time, the task counts as
+    held.
 
     Errors: INVALID_REQUEST (INVALID_ARGUMENT). A token that is not held is an
     ordinary answer.
@@ -176,7 +180,7 @@ class WorkerControlServiceServicer(metaclass=_abc_1.ABCMeta):
         valid Hello or a later one is malformed, UNSUPPORTED_PROTOCOL
         (FAILED_PRECONDITION) when the versions do not overlap, WORKER_REPLACED
         (ABORTED) when a newer stream of the same worker took over, WORKER_SILENT
-        (DEADLINE_EXCEEDED) when no message came for `lease_ttl`.
+        (DEADLINE_EXCEEDED) when for `lease_ttl` no message came or none was read.
         """
 
     @_abc_1.abstractmethod
@@ -226,7 +230,9 @@ class WorkerControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _worker_control_service_pb2.HeartbeatTasksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_worker_control_service_pb2.HeartbeatTasksResponse, _abc.Awaitable[_worker_control_service_pb2.HeartbeatTasksResponse]]:
-        """Keeps tasks alive and learns what became of them.
+        """Keeps tasks alive and learns what became of them. Any replica asks the one
+        that holds the task; when that does not answer in time, the task counts as
+        held.
 
         Errors: INVALID_REQUEST (INVALID_ARGUMENT). A token that is not held is an
         ordinary answer.
