@@ -29,10 +29,15 @@ EXPECTED = {
 }
 
 
+def environment(address: str) -> dict[str, str]:
+    """Where the programs connect, in a namespace that has no other workers."""
+    return {**os.environ, "FLOWMESH_ADDRESS": address, "FLOWMESH_NAMESPACE": "documentation"}
+
+
 def run(program: Path, address: str) -> str:
     done = subprocess.run(
         [sys.executable, str(program)],
-        env={**os.environ, "FLOWMESH_ADDRESS": address},
+        env=environment(address),
         capture_output=True,
         text=True,
         timeout=50,
@@ -56,9 +61,7 @@ def test_the_readme(tmp_path: Path, address: str) -> None:
     for block in re.findall(r"```python\n(.*?)```", (CLIENT / "README.md").read_text(), re.DOTALL):
         name = block.splitlines()[0].removeprefix("# ")
         (tmp_path / name).write_text(block)
-    worker = subprocess.Popen(
-        [sys.executable, str(tmp_path / "worker.py")], env={**os.environ, "FLOWMESH_ADDRESS": address}
-    )
+    worker = subprocess.Popen([sys.executable, str(tmp_path / "worker.py")], env=environment(address))
     try:
         shown = run(tmp_path / "workflow.py", address)
         out = run(tmp_path / "submit.py", address).splitlines()
