@@ -6,7 +6,19 @@ import asyncio
 import time
 from datetime import timedelta
 
-from flowmesh import AsyncClient, Event, EventType, ExecutionCancelled, Worker, Workflow, current_task, task
+from flowmesh import (
+    AsyncClient,
+    Event,
+    EventType,
+    ExecutionCancelled,
+    NodeState,
+    Snapshot,
+    WatchItem,
+    Worker,
+    Workflow,
+    current_task,
+    task,
+)
 
 
 @task
@@ -19,13 +31,20 @@ def count_sheep() -> int:
     return 1_000_000
 
 
+def runs(item: WatchItem) -> bool:
+    """Say whether the task runs: the snapshot shows what began before the watch, events what begins later."""
+    if isinstance(item, Snapshot):
+        return any(node.state is NodeState.RUNNING for node in item.execution.nodes)
+    return isinstance(item, Event) and item.type is EventType.NODE_STARTED
+
+
 async def main() -> None:
     workflow = Workflow("sleep")
     workflow.node(count_sheep, heartbeat_timeout=timedelta(seconds=5))
     async with AsyncClient() as client, Worker(tasks=[count_sheep]):
         handle = await client.submit(workflow)
         async for item in handle.watch(timeout=30):
-            if isinstance(item, Event) and item.type is EventType.NODE_STARTED:
+            if runs(item):
                 print("cancelling:", await handle.cancel("that is enough"))
         try:
             await handle.result()

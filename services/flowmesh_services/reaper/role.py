@@ -41,6 +41,7 @@ class ReaperOptions:
         lost_tasks_interval: Between looks for tasks of dead gateways.
         orphans_interval: Between looks for executions that nobody started.
         retention_interval: Between deletions.
+        idle_queues: For how long an empty queue is kept for its next task.
     """
 
     partitions: int
@@ -48,6 +49,7 @@ class ReaperOptions:
     lost_tasks_interval: float = 2.0
     orphans_interval: float = 2.0
     retention_interval: float = 60.0
+    idle_queues: float = 600.0
 
 
 def reaper_role(ports: ReaperPorts, options: ReaperOptions) -> ServedRole:
@@ -58,9 +60,15 @@ def reaper_role(ports: ReaperPorts, options: ReaperOptions) -> ServedRole:
     )
     orphans = StartOrphans(ports.executions, ports.commands, clock, telemetry)
     retention = Retention(ports.executions, ports.membership, clock, telemetry, options.retention)
+
+    async def remove_idle_queues() -> None:
+        removed = await ports.queue.remove_idle(options.idle_queues)
+        telemetry.count("flowmesh.queues.removed", removed)
+
     sweeps = [
         Sweep("lost tasks", options.lost_tasks_interval, lost.sweep),
         Sweep("orphans", options.orphans_interval, orphans.sweep),
         Sweep("retention", options.retention_interval, retention.sweep),
+        Sweep("idle queues", options.retention_interval, remove_idle_queues),
     ]
     return ServedRole("reaper", background=(Background("reaper", Reaper(sweeps, clock).run),))
