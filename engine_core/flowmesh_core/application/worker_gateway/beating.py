@@ -8,6 +8,7 @@ from typing import NamedTuple
 from flowmesh_core.application.worker_gateway.desk import Desk
 from flowmesh_core.application.worker_gateway.session import HeldTask, WorkerSession
 from flowmesh_core.domain.states import LostCause
+from flowmesh_core.domain.time import micros
 from flowmesh_core.ports.mailbox import HeartbeatAnswer, HeartbeatForward
 
 _BEATS_WITHOUT = 2
@@ -63,9 +64,15 @@ class Beating:
             answer.cancelled.append(token)
 
     def _miss(self, session: WorkerSession, named: frozenset[bytes]) -> None:
-        """Hand back tasks that the worker keeps not naming."""
-        for token in [token for token in session.held if token not in named]:
-            held = session.held[token]
+        """Hand back tasks that the worker keeps not naming, unless they may still be on their way."""
+        absent = [held for token, held in session.held.items() if token not in named]
+        if not absent:
+            return
+        unsent = frozenset(session.channel.unsent()) if session.channel is not None else frozenset()
+        before = self._desk.clock.now() - micros(self._desk.settings.beat_interval)
+        for held in absent:
+            if held.assigned_at > before or held.token in unsent:
+                continue
             held.missed_beats += 1
             if held.missed_beats >= _BEATS_WITHOUT:
                 self._desk.lose(held, LostCause.YIELDED)

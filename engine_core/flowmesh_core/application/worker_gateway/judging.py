@@ -42,7 +42,7 @@ class Judging:
 
     def _time_out(self, held: HeldTask, error_type: str, message: str) -> None:
         claims = held.claims
-        self._desk.telemetry.count("flowmesh.tasks.timed_out", 1, {"type": error_type})
+        self._desk.telemetry.count("flowmesh.tasks.timed_out", 1, {"error.type": error_type})
         failure = Failure(error_type, message, FailureSource.TIMEOUT)
         command = FailTask(*claims.identity, failure, held.session.worker_id, held.assigned_at)
         self._desk.rule(held, command)

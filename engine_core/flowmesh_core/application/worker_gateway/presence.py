@@ -47,7 +47,7 @@ class Presence:
             ttl = self._desk.settings.presence_ttl
             await self._registry.publish(self._desk.gateway_id, workers, ttl)
             self._published = bool(workers)
-            self._desk.telemetry.measure("flowmesh.workers.connected", len(workers))
+            self._desk.telemetry.level("flowmesh.workers.connected", len(workers))
 
 
 def _is_connected(session: WorkerSession) -> bool:

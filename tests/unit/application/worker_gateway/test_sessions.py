@@ -57,14 +57,30 @@ def test_any_word_of_a_worker_is_a_sign_of_life(parts: Parts) -> None:
 def test_a_task_that_two_beats_do_not_name_goes_back(parts: Parts) -> None:
     connection, channel = parts.connect(credits=2)
     kept, _ = give(parts, channel, "a", "b")
+    parts.clock.advance(5)
     for expected in ([], [lost("b", LostCause.YIELDED)]):
         parts.beating.beat(connection.session, [kept], [])
         assert parts.commands() == expected
 
 
+def test_a_task_that_is_on_its_way_may_be_missing_in_any_number_of_beats(parts: Parts) -> None:
+    connection, channel = parts.connect(credits=2)
+    give(parts, channel, "a")
+    for _ in range(10):
+        parts.beating.beat(connection.session, [], [])
+    channel.leaves_at_once = False
+    parts.desk.drop(next(iter(parts.desk.held_tasks)))
+    give(parts, channel, "b")
+    parts.clock.advance(20)
+    for _ in range(10):
+        parts.beating.beat(connection.session, [], [])
+    assert parts.commands() == []
+
+
 def test_a_beat_that_names_the_task_again_starts_the_count_anew(parts: Parts) -> None:
     connection, channel = parts.connect(credits=1)
     [token] = give(parts, channel, "a")
+    parts.clock.advance(5)
     for named in ([], [token], [], [token], []):
         parts.beating.beat(connection.session, named, [])
     assert parts.commands() == []
