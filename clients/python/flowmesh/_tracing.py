@@ -68,5 +68,6 @@ def _attributes(task: task_pb2.Task) -> Mapping[str, str | int]:
         "flowmesh.execution_id": task.execution_id,
         "flowmesh.node_id": task.node_id,
         "flowmesh.attempt": task.attempt,
+        "flowmesh.handler": task.handler,
         "flowmesh.workflow": task.workflow_name,
     }

@@ -157,7 +157,7 @@ def test_submit_many_answers_each_item(server: ScriptedServer, client: flowmesh.
     server.script("SubmitWorkflows", answer, answer)
     items = [flowmesh.Submission(workflow(), execution_id=f"e{n}") for n in range(1_200)]
     items[7] = flowmesh.Submission(workflow(), execution_id="bad")
-    outcomes = list(client.submit_many(items))
+    outcomes = client.submit_many(items)
     assert len(server.received["SubmitWorkflows"]) == 2
     assert isinstance(outcomes[7], flowmesh.AlreadyExistsError)
     assert [o.id for o in outcomes if isinstance(o, flowmesh.ExecutionHandle)][-1] == "e1199"
@@ -230,16 +230,18 @@ def test_cancel_says_why_and_how_long(server: ScriptedServer, client: flowmesh.C
 
 
 async def test_the_async_client_does_the_same(server: ScriptedServer) -> None:
-    server.script(
-        "SubmitWorkflow",
-        Refusal(grpc.StatusCode.UNAVAILABLE),
-        submission.SubmitWorkflowResponse(execution_id="e1"),
-    )
+    bulk = submission.SubmitWorkflowsResponse()
+    bulk.results.add(response=submission.SubmitWorkflowResponse(execution_id="e2"))
+    accepted = submission.SubmitWorkflowResponse(execution_id="e1")
+    server.script("SubmitWorkflow", Refusal(grpc.StatusCode.UNAVAILABLE), accepted)
+    server.script("SubmitWorkflows", bulk)
     server.script("ListWorkflows", submission.ListWorkflowsResponse())
     server.script("GetExecution", Refusal(grpc.StatusCode.NOT_FOUND, "", (reason("EXECUTION_NOT_FOUND"),)))
     async with flowmesh.AsyncClient(server.address, timeout=5) as client:
         handle = await client.submit(workflow())
         assert handle.id == "e1"
+        (one,) = await client.submit_many([flowmesh.Submission("report")])
+        assert isinstance(one, flowmesh.AsyncExecutionHandle)
         assert [version async for version in client.list_workflows()] == []
         with pytest.raises(flowmesh.ExecutionNotFoundError):
             await handle.describe()

@@ -14,7 +14,7 @@ from flowmesh._errors import ServiceError
 from flowmesh._models import End
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from flowmesh._models import Event, Execution, Validation, WatchItem, WorkerInfo, WorkflowVersion
@@ -168,14 +168,16 @@ class AsyncClient:
 
     async def submit_many(
         self, submissions: Iterable[Submission]
-    ) -> AsyncIterator[AsyncExecutionHandle | ServiceError]:
-        """Start many executions, up to 1,000 in a call, as the result is iterated.
+    ) -> Sequence[AsyncExecutionHandle | ServiceError]:
+        """Start many executions, up to 1,000 in a call.
 
-        Yields for each submission, in order, its handle or the error that it met.
+        Returns for each submission, in order, its handle or the error that it met.
         """
-        for chunk in bulk.chunks(self._namespace, submissions):
-            for outcome in await self._transport.call(calls.submit_many(chunk)):
-                yield outcome if isinstance(outcome, ServiceError) else self.handle(outcome)
+        return [
+            outcome if isinstance(outcome, ServiceError) else self.handle(outcome)
+            for chunk in bulk.chunks(self._namespace, submissions)
+            for outcome in await self._transport.call(calls.submit_many(chunk))
+        ]
 
     def handle(self, execution_id: str) -> AsyncExecutionHandle:
         """Take up an execution that was submitted before."""

@@ -14,7 +14,7 @@ from flowmesh._errors import ServiceError
 from flowmesh._models import End
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from flowmesh._models import Event, Execution, Validation, WatchItem, WorkerInfo, WorkflowVersion
@@ -165,14 +165,16 @@ class Client:
         item = Submission(workflow, input, execution_id, request_id, labels or {})
         return self.handle(self._transport.call(calls.submit(self._namespace, item)))
 
-    def submit_many(self, submissions: Iterable[Submission]) -> Iterator[ExecutionHandle | ServiceError]:
-        """Start many executions, up to 1,000 in a call, as the result is iterated.
+    def submit_many(self, submissions: Iterable[Submission]) -> Sequence[ExecutionHandle | ServiceError]:
+        """Start many executions, up to 1,000 in a call.
 
-        Yields for each submission, in order, its handle or the error that it met.
+        Returns for each submission, in order, its handle or the error that it met.
         """
-        for chunk in bulk.chunks(self._namespace, submissions):
-            for outcome in self._transport.call(calls.submit_many(chunk)):
-                yield outcome if isinstance(outcome, ServiceError) else self.handle(outcome)
+        return [
+            outcome if isinstance(outcome, ServiceError) else self.handle(outcome)
+            for chunk in bulk.chunks(self._namespace, submissions)
+            for outcome in self._transport.call(calls.submit_many(chunk))
+        ]
 
     def handle(self, execution_id: str) -> ExecutionHandle:
         """Take up an execution that was submitted before."""
