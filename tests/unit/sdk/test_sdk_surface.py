@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -78,3 +79,18 @@ def test_the_tree_of_errors_is_drawn_whole() -> None:
     }
     assert errors <= drawn
     assert errors <= set(flowmesh.__all__)
+
+
+@pytest.mark.parametrize(
+    ("plain", "awaited"),
+    [
+        (flowmesh.Client, flowmesh.AsyncClient),
+        (flowmesh.ExecutionHandle, flowmesh.AsyncExecutionHandle),
+    ],
+)
+def test_the_clients_are_twins(plain: type, awaited: type) -> None:
+    def methods(kind: type) -> dict[str, list[inspect.Parameter]]:
+        public = {name: value for name, value in vars(kind).items() if not name.startswith("_")}
+        return {name: list(inspect.signature(value).parameters.values()) for name, value in public.items()}
+
+    assert methods(plain) == methods(awaited)
