@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from opentelemetry import metrics
+from opentelemetry import metrics, trace
 
 from flowmesh_core.adapters.cel.engine import CelExpressionEngine
 from flowmesh_core.adapters.otel import OpenTelemetry
@@ -104,7 +104,9 @@ class _Wiring:
         self._cluster = cluster
         self._redis = redis
         self._clock, self._ids = SystemClock(), Uuid7Ids()
-        self._telemetry = OpenTelemetry(metrics.get_meter("flowmesh"))
+        exported = settings.telemetry.otlp_endpoint is not None
+        tracer = trace.get_tracer("flowmesh") if exported else None
+        self._telemetry = OpenTelemetry(metrics.get_meter("flowmesh"), tracer)
         self._expressions = CelExpressionEngine()
         self._membership = PostgresMembership(pool)
         self._executions = PostgresExecutionStore(pool)
@@ -231,7 +233,7 @@ class _Wiring:
 
     def _member(self, role: Role, ttl: float) -> MemberSession:
         settings = MemberSettings(frozenset({role}), self._settings.listen.listen, ttl)
-        return MemberSession(self._membership, self._clock, self._ids, settings)
+        return MemberSession(self._membership, self._clock, self._ids, self._telemetry, settings)
 
 
 def limits(settings: LimitSettings) -> Limits:

@@ -88,7 +88,7 @@ class OwnerCluster:
     def session(self) -> MemberSession:
         """Return the membership of another process."""
         settings = MemberSettings(frozenset({Role.ORCHESTRATION}), ttl=TTL)
-        return MemberSession(self.membership, self.clock, Uuid7Ids(), settings)
+        return MemberSession(self.membership, self.clock, Uuid7Ids(), self.telemetry, settings)
 
     def reaper(self) -> Reaper:
         """Return a reaper that starts orphans."""

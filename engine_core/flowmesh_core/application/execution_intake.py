@@ -123,7 +123,9 @@ class ExecutionIntake:
             self._refuse(batch, StoreUnavailable("the server shuts down", retry_after=0.0))
             raise
         else:
-            self._telemetry.measure("flowmesh.submission.batch_size", len(executions))
+            self._telemetry.measure("flowmesh.executions.per_insert", len(executions))
+            created = sum(result.status is CreateStatus.CREATED for result in results)
+            self._telemetry.count("flowmesh.executions.accepted", created)
             self._answer(batch, results)
             self._start(executions, results)
 

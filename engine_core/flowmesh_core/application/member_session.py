@@ -12,6 +12,7 @@ from flowmesh_core.domain.errors import StoreUnavailable
 from flowmesh_core.ports.clock import Clock
 from flowmesh_core.ports.id_source import IdSource
 from flowmesh_core.ports.membership import Member, Membership, Role
+from flowmesh_core.ports.telemetry import Telemetry
 
 _logger = logging.getLogger(__name__)
 
@@ -78,11 +79,19 @@ class MemberSettings:
 class MemberSession:
     """Keeps this process a member for as long as it serves."""
 
-    def __init__(self, membership: Membership, clock: Clock, ids: IdSource, settings: MemberSettings) -> None:
+    def __init__(
+        self,
+        membership: Membership,
+        clock: Clock,
+        ids: IdSource,
+        telemetry: Telemetry,
+        settings: MemberSettings,
+    ) -> None:
         """Prepare; nothing happens before `run`."""
         self._membership = membership
         self._clock = clock
         self._ids = ids
+        self._telemetry = telemetry
         self._settings = settings
 
     async def run(self, serve: Serve) -> None:
@@ -124,6 +133,8 @@ class MemberSession:
                 renewing.cancel()
         except* _LeaseLostError:
             _logger.warning("member %s lost its lease and joins again", lease.member_id)
+            roles = ",".join(sorted(role.value for role in self._settings.roles))
+            self._telemetry.count("flowmesh.leases.lost", 1, {"flowmesh.roles": roles})
         return ended
 
     async def _renew(self, lease: MemberLease) -> None:

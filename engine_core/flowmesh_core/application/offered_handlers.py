@@ -34,5 +34,5 @@ class OfferedHandlers:
             async with asyncio.timeout(_PATIENCE):
                 return await self._workers.offered(namespace, wanted)
         except (StoreUnavailable, TimeoutError):  # the state is worth an answer without it
-            self._telemetry.count("flowmesh.reads.registry_outages")
+            self._telemetry.count("flowmesh.outages.worker_registry")
             return frozenset(wanted)

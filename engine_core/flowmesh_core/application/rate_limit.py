@@ -94,7 +94,7 @@ class SubmissionRateLimit:
             chunk = cost
             wait = await self._acquire(buckets, chunk)
         if wait > 0:
-            self._telemetry.count("flowmesh.submission.rate_limited", cost)
+            self._telemetry.count("flowmesh.submissions.rate_limited", cost)
             raise RateLimited(
                 "the namespace or the client has used up its submission rate",
                 metadata={"namespace": caller[0]},
@@ -109,6 +109,6 @@ class SubmissionRateLimit:
             async with asyncio.timeout(_PATIENCE):
                 return await self._limiter.acquire(buckets, cost)
         except (StoreUnavailable, TimeoutError):
-            self._telemetry.count("flowmesh.submission.rate_limit_outages")
+            self._telemetry.count("flowmesh.outages.rate_limit")
             self._open_until = self._clock.monotonic() + _REST_AFTER_OUTAGE
             return 0.0

@@ -35,7 +35,7 @@ class StartSender:
         """Queue starts; what finds no room is left to the reaper."""
         for execution in accepted:
             if len(self._waiting) >= _QUEUE:
-                self._telemetry.count("flowmesh.submission.starts_lost")
+                self._telemetry.count("flowmesh.starts.lost")
                 continue
             start = StartExecution(execution.key)
             self._waiting.append(
@@ -57,4 +57,4 @@ class StartSender:
             async with asyncio.timeout(_PATIENCE):
                 await self._commands.send(batch)
         except (StoreUnavailable, TimeoutError):
-            self._telemetry.count("flowmesh.submission.starts_lost", len(batch))
+            self._telemetry.count("flowmesh.starts.lost", len(batch))

@@ -14,6 +14,7 @@ from flowmesh_core.domain.errors import StoreUnavailable, TooManyWatchers
 from flowmesh_core.domain.identity import ExecutionKey
 from flowmesh_core.ports.clock import Clock
 from flowmesh_core.ports.history_store import HistoryStore
+from flowmesh_core.ports.telemetry import Telemetry
 from flowmesh_core.ports.watch_hints import WatchHints
 
 _logger = logging.getLogger(__name__)
@@ -42,12 +43,18 @@ class WatchHub:
     """Opens one subscription per partition that is watched, and one feed per execution."""
 
     def __init__(
-        self, hints: WatchHints, histories: HistoryStore, clock: Clock, settings: WatchSettings
+        self,
+        hints: WatchHints,
+        histories: HistoryStore,
+        clock: Clock,
+        telemetry: Telemetry,
+        settings: WatchSettings,
     ) -> None:
         """Serve at most `settings.maximum_watchers`."""
         self._hints = hints
         self._histories = histories
         self._clock = clock
+        self._telemetry = telemetry
         self._settings = settings
         self._feeds: dict[ExecutionKey, EventFeed] = {}
         self._partitions: dict[int, _PartitionListener] = {}
@@ -82,14 +89,18 @@ class WatchHub:
             raise StoreUnavailable("the server shuts down", retry_after=0.0)
         if self._watchers >= self._settings.maximum_watchers:
             raise TooManyWatchers("this server has as many watchers as it may", retry_after=1.0)
-        self._watchers += 1
+        self._count(1)
         feed = self._join(key, partition)
         try:
             await self._partitions[partition].ready()
             yield feed
         finally:
-            self._watchers -= 1
+            self._count(-1)
             await self._leave(feed, partition)
+
+    def _count(self, change: int) -> None:
+        self._watchers += change
+        self._telemetry.level("flowmesh.watchers.open", self._watchers)
 
     def _join(self, key: ExecutionKey, partition: int) -> EventFeed:
         feed = self._feeds.get(key)

@@ -69,7 +69,7 @@ class OrchestrationOptions:
 def orchestration_role(ports: OrchestrationPorts, options: OrchestrationOptions) -> ServedRole:
     """Return the role, ready to be served."""
     replies = ReplyDesk(ports.mailbox, options.mailbox, ports.clock)
-    hub = WatchHub(ports.hints, ports.histories, ports.clock, options.watch)
+    hub = WatchHub(ports.hints, ports.histories, ports.clock, ports.telemetry, options.watch)
     servicer = OrchestrationServicer(_use_cases(ports, options, replies, hub))
 
     def register(server: grpc.aio.Server) -> None:

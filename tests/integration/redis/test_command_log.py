@@ -109,7 +109,7 @@ async def test_what_cannot_be_decoded_is_parked_and_holds_nothing_up(
     assert await log.depth([7]) == 2
     [[_, parked]] = await operator.call("XRANGE", keys.parked_commands(7), "-", "+")
     assert parked[1] == body
-    assert transport.telemetry.counts["flowmesh.parked"] == 1
+    assert transport.telemetry.counts["flowmesh.messages.parked"] == 1
 
 
 async def test_one_read_waits_on_all_256_partitions(transport: OnRedis, operator: RedisClient) -> None:

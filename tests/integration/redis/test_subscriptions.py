@@ -106,7 +106,7 @@ async def test_what_cannot_be_decoded_is_passed_over_and_counted(
             await operator.call("PUBLISH", keys.mailbox("member"), body)
         await mailbox.post("member", MOVED)
         assert [list(await anext(mail)) for _ in range(2)] == [[], MOVED]
-    assert transport.telemetry.counts["flowmesh.undecodable"] == 4
+    assert transport.telemetry.counts["flowmesh.messages.undecodable"] == 4
 
 
 async def test_a_subscription_that_is_not_confirmed_in_time_fails() -> None:

@@ -141,7 +141,7 @@ async def test_the_state_is_told_while_the_registry_is_down(
     await owner.begin(Node("a", "h"))
     cluster.transport.available = False
     assert _states(await _get(one)) == {"a": "SCHEDULED"}
-    assert cluster.telemetry.counts["flowmesh.reads.registry_outages"] == 1
+    assert cluster.telemetry.counts["flowmesh.outages.worker_registry"] == 1
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ async def test_a_thousand_items_are_one_statement(cluster: MemoryCluster, one: R
     items = [by_hand(workflow=FETCH_AND_PARSE, request_id=f"r{number}") for number in range(1_000)]
     answer = await one.submission.SubmitWorkflows(pb.SubmitWorkflowsRequest(requests=items))
     assert len({result.response.execution_id for result in answer.results}) == 1_000
-    assert cluster.telemetry.measures["flowmesh.submission.batch_size"] == [1_000]
+    assert cluster.telemetry.measures["flowmesh.executions.per_insert"] == [1_000]
 
 
 async def test_items_count_against_the_rate(cluster: MemoryCluster) -> None:

@@ -45,5 +45,5 @@ class Listener(Generic[T]):
             return self._decode(body)
         except Undecodable as error:
             _log.warning("a message could not be read: %s", error)
-            self._telemetry.count("flowmesh.undecodable")
+            self._telemetry.count("flowmesh.messages.undecodable")
             return self._decode(None)

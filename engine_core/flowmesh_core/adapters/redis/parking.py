@@ -26,12 +26,15 @@ class Parking:
 
     async def park_command(self, partition: int, entry_id: bytes, body: bytes, reason: Undecodable) -> None:
         """Move a command out of the log of its partition."""
-        await self._park(keys.commands(partition), keys.parked_commands(partition), entry_id, body, reason)
+        stream = keys.commands(partition)
+        await self._park(stream, keys.parked_commands(partition), entry_id, body, reason)
+        self._count("command")
 
     async def park_task(self, queue: QueueName, entry_id: bytes, body: bytes, reason: Undecodable) -> None:
         """Move a task out of its queue."""
         stream = keys.tasks(queue.namespace, queue.handler)
         await self._park(stream, keys.parked_tasks(queue.namespace), entry_id, body, reason)
+        self._count("task")
 
     async def _park(
         self, stream: str, parked: str, entry_id: bytes, body: bytes, reason: Undecodable
@@ -47,4 +50,6 @@ class Parking:
         for reply in replies:
             checked(reply)
         _log.error("parked %s of %s in %s: %s", entry_id.decode(), stream, parked, reason)
-        self._telemetry.count("flowmesh.parked", attributes={"stream": stream})
+
+    def _count(self, kind: str) -> None:
+        self._telemetry.count("flowmesh.messages.parked", attributes={"flowmesh.kind": kind})

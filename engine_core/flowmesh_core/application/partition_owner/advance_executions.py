@@ -7,6 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from flowmesh_core.application.member_session import MemberLease
+from flowmesh_core.application.partition_owner.decide_spans import DecideSpans
+from flowmesh_core.application.partition_owner.event_counts import count_events
 from flowmesh_core.application.partition_owner.load_executions import LoadExecutions
 from flowmesh_core.application.partition_owner.outgoing import BatchResult
 from flowmesh_core.application.partition_owner.owned_partition import LiveExecution, OwnedPartition
@@ -74,13 +76,18 @@ class AdvanceExecutions:
         """
         broken = await self._load_strangers(partitions, batch)
         now = self._clock.now()
-        decided = _Decided(BatchResult(now), broken)
+        decided = _Decided(BatchResult(now), DecideSpans(self._telemetry), broken)
         for delivered in batch:
             self._decide(partitions[delivered.envelope.partition], delivered, now, decided)
-        await self._append(partitions, decided.result.batches())
-        await self._send(decided.result)
+        try:
+            await self._append(partitions, decided.result.batches())
+            await self._send(decided.result)
+        except BaseException as error:
+            decided.spans.fail(type(error).__name__)
+            raise
+        decided.spans.end()
         self._settle(partitions, decided.touched.values())
-        self._telemetry.count("flowmesh.commands", len(batch))
+        self._telemetry.count("flowmesh.commands.decided", len(batch))
 
     async def refuse(self, delivered: DeliveredCommand) -> None:
         """Answer a command that cannot be made durable whatever one does, so that it does not come back.
@@ -128,7 +135,12 @@ class AdvanceExecutions:
         try:
             transition = step(live.state, command, now, self._window)
         except Exception:
-            _logger.exception("execution %s: %s cannot be decided", command.key, type(command).__name__)
+            _logger.exception(
+                "execution %s: %s cannot be decided",
+                command.key,
+                type(command).__name__,
+                extra=command.key._asdict(),
+            )
             self._poison(owned, delivered, decided)
             return
         decided.take(live, delivered, transition)
@@ -155,6 +167,7 @@ class AdvanceExecutions:
         started = self._clock.monotonic()
         await self._history.append(self._lease.member_id, list(leases.values()), batches)
         self._telemetry.measure("flowmesh.append.duration", self._clock.monotonic() - started)
+        count_events(self._telemetry, batches)
 
     async def _send(self, result: BatchResult) -> None:
         self._check_lease()
@@ -177,8 +190,9 @@ class AdvanceExecutions:
 class _Decided:
     """A batch while it is decided."""
 
-    def __init__(self, result: BatchResult, broken: frozenset[ExecutionKey]) -> None:
+    def __init__(self, result: BatchResult, spans: DecideSpans, broken: frozenset[ExecutionKey]) -> None:
         self.result = result
+        self.spans = spans
         self.touched: dict[ExecutionKey, LiveExecution] = {}
         self.poisoned: set[ExecutionKey] = set()
         self._broken = broken
@@ -186,6 +200,7 @@ class _Decided:
     def take(self, live: LiveExecution, delivered: DeliveredCommand, transition: Transition) -> None:
         self.touched[live.state.key] = live
         self.result.add(live, delivered, transition)
+        self.spans.begin(live, delivered.envelope, transition.verdict)
 
     def refuse(self, delivered: DeliveredCommand) -> None:
         """Answer for an execution that is not there; the task of one that cannot be loaded stays."""

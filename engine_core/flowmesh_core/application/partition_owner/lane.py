@@ -232,7 +232,7 @@ class Lane:
         if not leases:
             return
         self._forget(partitions)
-        self._telemetry.count("flowmesh.partitions.dropped", len(leases), {"reason": reason.value})
+        self._telemetry.count("flowmesh.partitions.dropped", len(leases), {"flowmesh.reason": reason.value})
         self._on_drop(leases, reason)
 
     def _forget(self, partitions: Collection[int]) -> None:

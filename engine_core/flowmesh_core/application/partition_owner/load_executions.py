@@ -71,12 +71,14 @@ class LoadExecutions:
 def _fold(record: ExecutionRecord, graph: Graph | None, events: Sequence[Event]) -> LiveExecution | None:
     """Return None for an execution that cannot be folded: it must not stop the others."""
     if graph is None:
-        _logger.error("execution %s: no usable definition %s", record.key, record.workflow_digest)
+        words = "execution %s: no usable definition %s"
+        _logger.error(words, record.key, record.workflow_digest, extra=record.key._asdict())
         return None
     state = ExecutionState(record.key, graph, record.input)
     try:
         fold(state, events)
     except Exception:
-        _logger.exception("execution %s: its history does not fold", record.key)
+        words = "execution %s: its history does not fold"
+        _logger.exception(words, record.key, extra=record.key._asdict())
         return None
     return LiveExecution(state, record.partition, record.traceparent)

@@ -98,8 +98,8 @@ class OwnPartitions:
         if lacking > 0:
             leases = await self._membership.acquire(self._lease.member_id, lacking)
             await self._load(leases)
-        self._telemetry.measure("flowmesh.partitions.owned", len(self._serving))
-        self._telemetry.measure("flowmesh.executions.open", sum(lane.open_executions for lane in self._lanes))
+        self._telemetry.level("flowmesh.partitions.owned", len(self._serving))
+        self._telemetry.level("flowmesh.executions.open", sum(lane.open_executions for lane in self._lanes))
 
     async def load_waiting(self) -> None:
         """Load what lanes dropped, as far as the store says that it is still owned."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from flowmesh_core.application.worker_gateway.decisions import Purpose
 from flowmesh_core.application.worker_gateway.demand import Demand, Take
 from flowmesh_core.application.worker_gateway.desk import Desk
 from flowmesh_core.application.worker_gateway.session import Assignment
+from flowmesh_core.application.worker_gateway.task_span import begin_task
 from flowmesh_core.application.worker_gateway.task_token import TaskClaims
 from flowmesh_core.domain.commands import LoseTask
 from flowmesh_core.domain.states import LostCause
@@ -41,9 +43,11 @@ class Assigning:
 
     def _measure(self, taken: Sequence[TakenTask]) -> None:
         if taken:
-            waited = self._desk.clock.now() - min(each.task.scheduled_at for each in taken)
+            now = self._desk.clock.now()
             self._desk.telemetry.count("flowmesh.tasks.taken", len(taken))
-            self._desk.telemetry.measure("flowmesh.tasks.longest_wait", max(0, waited) / SECOND)
+            for each in taken:
+                waited = max(0, now - each.task.scheduled_at)
+                self._desk.telemetry.measure("flowmesh.tasks.queue.duration", waited / SECOND)
 
     def _is_copy(self, taken: TakenTask) -> bool:
         """Drop a second entry of an attempt that is held here: owners may queue one twice."""
@@ -74,8 +78,11 @@ class Assigning:
             deadline = after(now, taken.task.start_to_close)
             claims = self._claims(taken, session.worker_id, deadline)
             token = desk.tokens.seal(claims)
-            desk.hold(token, claims, session, start_in=desk.settings.start_report_delay)
-            assignments.append(Assignment(token, deadline, taken.task))
+            task, span = taken.task, begin_task(desk.telemetry, taken.task)
+            if span is not None:
+                task = replace(task, traceparent=span.traceparent)
+            desk.hold(token, claims, session, start_in=desk.settings.start_report_delay, span=span)
+            assignments.append(Assignment(token, deadline, task))
         demand.channel.assign(assignments)
 
     def _claims(self, taken: TakenTask, worker_id: str, deadline: Micros) -> TaskClaims:

@@ -155,7 +155,7 @@ class Attachments:
     def release(self, held: Iterable[HeldTask]) -> None:
         """Let go of tasks that another gateway took over."""
         for task in held:
-            self._desk.drop(task)
+            self._desk.give_up(task)
             if task.session.channel is None and not task.session.held and not task.session.is_polled:
                 self._end(task.session)
 

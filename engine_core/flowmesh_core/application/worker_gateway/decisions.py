@@ -15,6 +15,7 @@ from flowmesh_core.domain.commands import TaskCommand
 from flowmesh_core.domain.identity import partition_of
 from flowmesh_core.domain.transition import Verdict
 from flowmesh_core.ports.command_log import CommandEnvelope
+from flowmesh_core.ports.telemetry import Span
 
 
 class Purpose(Enum):
@@ -37,6 +38,7 @@ class Undecided:
         purpose: Why.
         token: The task's token.
         held: The task, when it is held here.
+        span: The task's step in its trace, when that is followed.
         sent_at: When it was sent last, on the monotonic clock; infinity while it waits to be.
         sessions: The workers that hear of the decision on their streams.
         callers: The unary calls that wait for it.
@@ -46,6 +48,7 @@ class Undecided:
     purpose: Purpose
     token: bytes
     held: HeldTask | None
+    span: Span | None = None
     sent_at: float = inf
     sessions: list[WorkerSession] = field(default_factory=list)
     callers: list[asyncio.Future[Verdict]] = field(default_factory=list)
@@ -110,6 +113,7 @@ class Decisions:
         purpose: Purpose,
         token: bytes,
         held: HeldTask | None = None,
+        span: Span | None = None,
     ) -> Undecided:
         """Send a command about a task, now and until it is answered."""
         correlation_id = f"task-{next(self._numbers)}"
@@ -119,8 +123,9 @@ class Decisions:
             self._gateway_id,
             correlation_id,
             claims.queue_entry,
+            "" if span is None else span.traceparent,
         )
-        undecided = Undecided(envelope, purpose, token, held)
+        undecided = Undecided(envelope, purpose, token, held, span)
         self._undecided[correlation_id] = undecided
         if purpose is Purpose.REPORT:
             self._reports[token] = undecided

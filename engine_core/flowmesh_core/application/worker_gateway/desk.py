@@ -12,6 +12,7 @@ from flowmesh_core.application.worker_gateway.demand import Demands
 from flowmesh_core.application.worker_gateway.errands import Errands
 from flowmesh_core.application.worker_gateway.session import HeldTask, WorkerSession
 from flowmesh_core.application.worker_gateway.settings import GatewaySettings
+from flowmesh_core.application.worker_gateway.task_span import end_given_up
 from flowmesh_core.application.worker_gateway.task_token import TaskClaims, TaskIdentity, TaskTokens
 from flowmesh_core.domain.commands import LoseTask, TaskCommand
 from flowmesh_core.domain.errors import InvalidTaskToken
@@ -19,7 +20,7 @@ from flowmesh_core.domain.states import LostCause
 from flowmesh_core.domain.time import SECOND
 from flowmesh_core.ports.clock import Clock
 from flowmesh_core.ports.cluster_store import Cluster
-from flowmesh_core.ports.telemetry import Telemetry
+from flowmesh_core.ports.telemetry import Span, Telemetry
 
 
 class Desk:
@@ -78,7 +79,15 @@ class Desk:
         """Return an attempt when it is held here."""
         return self._tasks.get(identity)
 
-    def hold(self, token: bytes, claims: TaskClaims, session: WorkerSession, *, start_in: float) -> HeldTask:
+    def hold(
+        self,
+        token: bytes,
+        claims: TaskClaims,
+        session: WorkerSession,
+        *,
+        start_in: float,
+        span: Span | None = None,
+    ) -> HeldTask:
         """Let a session hold a task, which is reported as running in `start_in` seconds."""
         wall, now = self.clock.now(), self.clock.monotonic()
         held = HeldTask(
@@ -90,6 +99,7 @@ class Desk:
             heartbeat_at=now + claims.heartbeat / SECOND if claims.heartbeat else inf,
             lease_at=now + self.settings.lease_ttl if session.is_polled else inf,
             start_due=now + start_in,
+            span=span,
         )
         session.held[token] = held
         self._tasks[claims.identity] = held
@@ -104,6 +114,18 @@ class Desk:
         if self._tasks.get(held.claims.identity) is held:
             del self._tasks[held.claims.identity]
 
+    def give_up(self, held: HeldTask) -> None:
+        """Let go of a task that somebody else takes care of."""
+        self.drop(held)
+        if held.span is not None:
+            end_given_up(held.span)
+
+    def end_spans(self) -> None:
+        """End the steps of what is still held, for this gateway ends."""
+        for held in self.held_tasks:
+            if held.span is not None:
+                end_given_up(held.span)
+
     def forget_start(self, held: HeldTask) -> None:
         """Stop asking the owner to record that a task runs."""
         if held.start_correlation:
@@ -113,12 +135,11 @@ class Desk:
     def rule(self, held: HeldTask, command: TaskCommand) -> None:
         """Let go of a task and tell its owner why."""
         self.drop(held)
-        self.decisions.ask(command, held.claims, Purpose.RULING, held.token)
+        self.decisions.ask(command, held.claims, Purpose.RULING, held.token, span=held.span)
 
     def lose(self, held: HeldTask, cause: LostCause) -> None:
         """Let go of a task that its worker does not run, unless the worker told how it ended."""
         if not held.reported and not held.ended:
-            self.telemetry.count("flowmesh.tasks.lost", 1, {"cause": cause.name})
             self.rule(held, LoseTask(*held.claims.identity, cause))
 
     def lose_all(self, session: WorkerSession, cause: LostCause) -> None:

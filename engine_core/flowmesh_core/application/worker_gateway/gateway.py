@@ -89,6 +89,7 @@ class Gateway:
             for connection in self._attachments.connections:
                 gone = StoreUnavailable("this gateway ended; connect again", retry_after=1.0)
                 connection.channel.close(gone)
+            self._desk.end_spans()
 
     async def stop(self) -> None:
         """Hand out nothing more, ask workers to go elsewhere, and wait until they did.

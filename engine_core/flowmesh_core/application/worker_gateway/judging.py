@@ -51,5 +51,5 @@ class Judging:
         claims = held.claims
         held.start_due = inf
         command = StartTask(*claims.identity, held.session.worker_id, self._desk.gateway_id, held.assigned_at)
-        undecided = self._desk.decisions.ask(command, claims, Purpose.START, held.token, held)
+        undecided = self._desk.decisions.ask(command, claims, Purpose.START, held.token, held, held.span)
         held.start_correlation = undecided.envelope.correlation_id

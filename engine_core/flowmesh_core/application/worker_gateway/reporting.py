@@ -9,6 +9,7 @@ from flowmesh_core.application.worker_gateway.decisions import Purpose, Undecide
 from flowmesh_core.application.worker_gateway.desk import Desk
 from flowmesh_core.application.worker_gateway.outcome import TaskReport, command_for
 from flowmesh_core.application.worker_gateway.session import HeldTask, ReportAnswer, WorkerSession
+from flowmesh_core.application.worker_gateway.task_span import end_decided
 from flowmesh_core.domain.errors import InvalidTaskToken
 from flowmesh_core.domain.transition import Verdict
 from flowmesh_core.ports.mailbox import TasksMoved
@@ -63,6 +64,9 @@ class Reporting:
                 self._settle_report(undecided, reply.verdict, answers)
             elif undecided.purpose is Purpose.START:
                 stopped += self._settle_start(undecided, reply.verdict)
+                continue
+            if undecided.span is not None:
+                end_decided(undecided.span, undecided.envelope.command, reply.verdict)
         for session, found in answers.items():
             if session.channel is not None:
                 session.channel.answer(found)
@@ -99,7 +103,8 @@ class Reporting:
             desk.forget_start(held)
             started_at = started_at or held.assigned_at
         command = command_for(report.outcome, claims, claims.worker_id, started_at)
-        return desk.decisions.ask(command, claims, Purpose.REPORT, report.token, held)
+        span = held.span if held is not None else None
+        return desk.decisions.ask(command, claims, Purpose.REPORT, report.token, held, span)
 
     def _settle_report(
         self, undecided: Undecided, verdict: Verdict, answers: dict[WorkerSession, list[ReportAnswer]]
@@ -126,6 +131,6 @@ class Reporting:
         held.start_correlation = ""
         if verdict is Verdict.ACCEPTED or held.reported:
             return []
-        self._desk.drop(held)
+        self._desk.give_up(held)
         self._desk.errands.remove(held.claims.queue_entry)
         return [held]

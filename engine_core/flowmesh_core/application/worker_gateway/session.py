@@ -12,6 +12,7 @@ from flowmesh_core.domain.errors import FlowmeshError
 from flowmesh_core.domain.time import Micros
 from flowmesh_core.domain.transition import Verdict
 from flowmesh_core.ports.outbox import QueuedTask
+from flowmesh_core.ports.telemetry import Span
 
 
 class Offer(NamedTuple):
@@ -127,6 +128,7 @@ class HeldTask:
         cancelled: Whether the worker was told to stop it.
         missed_beats: How many beats in a row did not name it.
         ended: Whether it is not held any more.
+        span: Its step in the trace of its execution, when that is followed.
     """
 
     token: bytes
@@ -142,6 +144,7 @@ class HeldTask:
     cancelled: bool = False
     missed_beats: int = 0
     ended: bool = False
+    span: Span | None = None
 
     def next_due(self) -> float:
         """Return the earliest of its deadlines."""

@@ -51,7 +51,7 @@ def membership(world: World) -> _Membership:
 @pytest.fixture
 def session(world: World, membership: _Membership) -> MemberSession:
     settings = MemberSettings(frozenset({Role.REAPER}), "here:1", ttl=6.0)
-    return MemberSession(membership, world.clock, world.ids, settings)
+    return MemberSession(membership, world.clock, world.ids, world.telemetry, settings)
 
 
 async def test_it_stays_a_member_while_it_serves_and_leaves_at_the_end(

@@ -17,7 +17,7 @@ from .world import Owner, World, chain
 @pytest.fixture
 async def session(world: World) -> MemberSession:
     settings = MemberSettings(frozenset({Role.ORCHESTRATION}), ttl=6.0)
-    return MemberSession(world.membership, world.clock, world.ids, settings)
+    return MemberSession(world.membership, world.clock, world.ids, world.telemetry, settings)
 
 
 async def _finish(world: World) -> None:

@@ -225,4 +225,4 @@ async def test_starts_that_cannot_be_sent_are_counted_and_left_to_the_reaper() -
         world.transport.available = False
         assert statuses(await world.call("a", "b")) == [CreateStatus.CREATED] * 2
         await settle()
-    assert world.telemetry.counts["flowmesh.submission.starts_lost"] == 2
+    assert world.telemetry.counts["flowmesh.starts.lost"] == 2

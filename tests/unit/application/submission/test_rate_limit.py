@@ -109,7 +109,7 @@ async def test_an_outage_admits_everyone_and_is_counted(outage: str) -> None:
     world.limiter.answers = outage != "silent"
     for _ in range(100):
         await limit.admit("ns", "a")
-    assert world.telemetry.counts["flowmesh.submission.rate_limit_outages"] == 1
+    assert world.telemetry.counts["flowmesh.outages.rate_limit"] == 1
     world.transport.available = world.limiter.answers = True
     world.clock.advance(2)
     await limit.admit("ns", "a")
