@@ -71,13 +71,13 @@ class SyncTransport:
                     item = cursor.accept(message)
                     if item is not None:
                         yield item
-                    if cursor.ended:
-                        return
                 failure = None
             except grpc.RpcError as error:
                 failure = _status.error_of_call(error)
             finally:
                 stream.cancel()
+            if cursor.ended:
+                return
             time.sleep(cursor.delay_or_raise(failure))
 
     def close(self) -> None:
@@ -140,13 +140,13 @@ class AsyncTransport:
                     item = cursor.accept(message)
                     if item is not None:
                         yield item
-                    if cursor.ended:
-                        return
                 failure = None
             except grpc.RpcError as error:
                 failure = _status.error_of_call(error)
             finally:
                 stream.cancel()
+            if cursor.ended:
+                return
             await asyncio.sleep(cursor.delay_or_raise(failure))
 
     async def close(self) -> None:

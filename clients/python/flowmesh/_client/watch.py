@@ -93,7 +93,7 @@ class WatchCursor:
             return self._new(item)
         if isinstance(item, Snapshot):
             self._last_sequence = item.execution.last_sequence
-        self.ended = isinstance(item, End)
+        self.ended = self.ended or isinstance(item, End)
         return item
 
     def _new(self, event: Event) -> Event | None:
