@@ -172,6 +172,21 @@ async def test_a_drained_worker_gets_nothing_more(world: World, server: Server) 
     assert world.waiting == 1
 
 
+async def test_a_drained_worker_offers_nothing(server: Server) -> None:
+    worker = await server.connect().hello(credits=5)
+    async with asyncio.timeout(10):
+        while not await offered(server):
+            await asyncio.sleep(0.01)
+        await worker.send(drain=pb.Drain())
+        while await offered(server):
+            await asyncio.sleep(0.01)
+
+
+async def offered(server: Server) -> list[str]:
+    workers = (await server.stub.ListWorkers(pb.ListWorkersRequest())).workers
+    return [handler for worker in workers for handler in worker.handlers]
+
+
 async def test_a_superseded_report_is_answered_so(world: World, server: Server) -> None:
     world.decide = lambda _command: Verdict.CLOSED
     await world.queue(task())

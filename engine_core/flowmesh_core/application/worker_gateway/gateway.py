@@ -131,9 +131,12 @@ class Gateway:
         self._desk.demands.wake.set()
 
     def drain(self, connection: Connection) -> None:
-        """Assign nothing more to a worker."""
-        self._desk.touch(connection.session)
+        """Assign nothing more to a worker, which from now on offers nothing."""
+        session = connection.session
+        self._desk.touch(session)
         self._desk.demands.remove(connection.demand)
+        session.offer = session.offer._replace(handlers=frozenset())
+        self._desk.workers_changed.set()
 
     async def report(self, connection: Connection, reports: Iterable[TaskReport]) -> None:
         """Take reports; they are answered on the stream. Waits while too many are undecided."""
