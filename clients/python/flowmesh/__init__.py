@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from flowmesh._errors import AlreadyExistsError as AlreadyExistsError
     from flowmesh._errors import DeadlineExceededError as DeadlineExceededError
     from flowmesh._errors import EncodingError as EncodingError
-    from flowmesh._errors import ExecutionCancelled as ExecutionCancelled
-    from flowmesh._errors import ExecutionFailed as ExecutionFailed
     from flowmesh._errors import ExecutionNotFoundError as ExecutionNotFoundError
     from flowmesh._errors import FieldViolation as FieldViolation
     from flowmesh._errors import FlowmeshError as FlowmeshError
@@ -50,6 +48,8 @@ if TYPE_CHECKING:
     from flowmesh._models import WatchItem as WatchItem
     from flowmesh._models import WorkerInfo as WorkerInfo
     from flowmesh._models import WorkflowVersion as WorkflowVersion
+    from flowmesh._outcomes import ExecutionCancelled as ExecutionCancelled
+    from flowmesh._outcomes import ExecutionFailed as ExecutionFailed
     from flowmesh._payload import Payload as Payload
     from flowmesh._states import BlockedOn as BlockedOn
     from flowmesh._states import EventType as EventType
@@ -73,12 +73,13 @@ _HOMES = {
     "_client.calls": "Submission",
     "_client.sync": "Client ExecutionHandle",
     "_context": "TaskContext current_task",
-    "_errors": "AccessError AlreadyExistsError DeadlineExceededError EncodingError ExecutionCancelled "
-    "ExecutionFailed ExecutionNotFoundError FieldViolation FlowmeshError IdempotencyMismatchError "
+    "_errors": "AccessError AlreadyExistsError DeadlineExceededError EncodingError "
+    "ExecutionNotFoundError FieldViolation FlowmeshError IdempotencyMismatchError "
     "InvalidRequestError InvalidResumeTokenError InvalidWorkflowError NotFoundError RateLimitedError "
     "ResultTimeoutError ServiceError TaskError UnavailableError WorkflowFileError WorkflowNotFoundError",
     "_models": "End Event Execution Failure Gap NodeExecution Snapshot Validation WatchItem WorkerInfo "
     "WorkflowVersion",
+    "_outcomes": "ExecutionCancelled ExecutionFailed",
     "_payload": "Payload",
     "_states": "BlockedOn EventType ExecutionState FailureSource NodeState SkipReason",
     "_task": "task",

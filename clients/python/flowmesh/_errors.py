@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import timedelta
 
-    from flowmesh._models import Failure
-
 
 @dataclass(frozen=True, slots=True)
 class FieldViolation:
@@ -102,39 +100,6 @@ class TaskError(FlowmeshError):
 
 class ResultTimeoutError(FlowmeshError, TimeoutError):
     """The execution did not end in the time given; it goes on."""
-
-
-class ExecutionFailed(FlowmeshError):
-    """The execution ended as FAILED.
-
-    Attributes:
-        execution_id: The execution.
-        failure: Why it failed.
-        error_type: The kind of error, such as `ValueError`.
-        message: What a person should read.
-        node_id: The node that made it fail; may be empty.
-    """
-
-    def __init__(self, execution_id: str, failure: Failure) -> None:
-        where = f" at node {failure.node_id}" if failure.node_id else ""
-        super().__init__(f"execution {execution_id} failed{where}: {failure.error_type}: {failure.message}")
-        self.execution_id = execution_id
-        self.failure = failure
-        self.error_type = failure.error_type
-        self.message = failure.message
-        self.node_id = failure.node_id
-
-
-class ExecutionCancelled(FlowmeshError):
-    """The execution ended as CANCELLED.
-
-    Attributes:
-        execution_id: The execution.
-    """
-
-    def __init__(self, execution_id: str) -> None:
-        super().__init__(f"execution {execution_id} was cancelled")
-        self.execution_id = execution_id
 
 
 @dataclass(frozen=True, slots=True)

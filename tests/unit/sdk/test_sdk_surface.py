@@ -69,12 +69,12 @@ def test_a_program_without_opentelemetry_never_loads_it() -> None:
 
 
 def test_the_tree_of_errors_is_drawn_whole() -> None:
-    from flowmesh import _errors
+    from flowmesh import _errors, _outcomes
 
     drawn = {word for word in (_errors.__doc__ or "").split() if word.isidentifier()}
     errors = {
         name
-        for name, value in vars(_errors).items()
+        for name, value in {**vars(_errors), **vars(_outcomes)}.items()
         if isinstance(value, type) and issubclass(value, Exception)
     }
     assert errors <= drawn

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flowmesh._errors import ExecutionCancelled, ExecutionFailed
 from flowmesh._models import Execution, Failure
+from flowmesh._outcomes import ExecutionCancelled, ExecutionFailed
 from flowmesh._states import ExecutionState, NodeState
 
 if TYPE_CHECKING:
