@@ -6,14 +6,9 @@ import os
 import signal
 import subprocess
 import time
-from concurrent import futures
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-import grpc
 import pytest
-from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2, metrics_service_pb2_grpc
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
 from tests.acceptance.processes import (
     COMMAND,
@@ -24,9 +19,6 @@ from tests.acceptance.processes import (
     flowmesh,
     ready_address,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def _children(pid: int) -> set[int]:
@@ -145,63 +137,6 @@ def test_migrate_runs_as_often_as_one_likes(database_url: str, monkeypatch: pyte
 
 def test_no_arguments_show_the_commands() -> None:
     assert "serve" in flowmesh().out
-
-
-class _Collector(
-    trace_service_pb2_grpc.TraceServiceServicer, metrics_service_pb2_grpc.MetricsServiceServicer
-):
-    """Keeps the names of what it is sent."""
-
-    def __init__(self) -> None:
-        self.spans: set[str] = set()
-        self.metrics: set[str] = set()
-
-    def Export(self, request: Any, _context: Any) -> Any:  # noqa: N802 - named by its contract
-        if isinstance(request, trace_service_pb2.ExportTraceServiceRequest):
-            found = (
-                span for each in request.resource_spans for scope in each.scope_spans for span in scope.spans
-            )
-            self.spans |= {span.name for span in found}
-            return trace_service_pb2.ExportTraceServiceResponse()
-        measured = (
-            m for each in request.resource_metrics for scope in each.scope_metrics for m in scope.metrics
-        )
-        self.metrics |= {metric.name for metric in measured}
-        return metrics_service_pb2.ExportMetricsServiceResponse()
-
-
-@pytest.fixture
-def collector() -> Iterator[tuple[_Collector, str]]:
-    servicer = _Collector()
-    server = grpc.server(futures.ThreadPoolExecutor(2), options=[("grpc.so_reuseport", 0)])
-    traces: Any = trace_service_pb2_grpc  # published without types
-    traces.add_TraceServiceServicer_to_server(servicer, server)
-    measures: Any = metrics_service_pb2_grpc
-    measures.add_MetricsServiceServicer_to_server(servicer, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    yield servicer, f"http://127.0.0.1:{port}"
-    server.stop(0).wait()
-
-
-def test_traces_and_metrics_reach_a_collector_before_the_process_ends(
-    collector: tuple[_Collector, str],
-) -> None:
-    with dev(environment={"FLOWMESH_OTLP_ENDPOINT": collector[1]}) as address:
-        assert flowmesh("health", "--address", address).code == 0
-    assert "grpc.health.v1.Health/Check" in collector[0].spans
-    assert "rpc.server.call.duration" in collector[0].metrics
-
-
-def test_an_absent_collector_does_not_hold_up_the_end() -> None:
-    with background(
-        "dev", "--listen", "127.0.0.1:0", environment={"FLOWMESH_OTLP_ENDPOINT": "http://127.0.0.1:1"}
-    ) as process:
-        flowmesh("health", "--address", ready_address(process))
-        began = time.monotonic()
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(STOP_SECONDS) == 0
-    assert time.monotonic() - began < 10
 
 
 def test_logs_go_to_standard_error_and_the_ready_line_to_standard_output() -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+from contextvars import copy_context
 
 import pytest
 import structlog
+from opentelemetry import trace
 
+from flowmesh_core.domain.identity import ExecutionKey
+from flowmesh_services.runtime.caller import concerns
 from flowmesh_services.runtime.logging import configure_logging
 
 
@@ -37,3 +41,30 @@ def test_secrets_are_hidden(form: str, capfd: pytest.CaptureFixture[str]) -> Non
     err = capfd.readouterr().err
     assert "hunter2" not in err
     assert "[hidden]" in err
+
+
+def test_logs_name_the_span_and_the_execution_of_their_call(capfd: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info", "json")
+    span = trace.NonRecordingSpan(trace.SpanContext(0xA1, 0xB2, is_remote=False))
+
+    def serve() -> None:
+        with trace.use_span(span):
+            concerns("default", "e1")
+            structlog.get_logger("ours").info("called")
+            logging.getLogger("theirs").info("called")
+
+    copy_context().run(serve)
+    structlog.get_logger("ours").info("idle")
+    *called, idle = map(json.loads, capfd.readouterr().err.splitlines())
+    for line in called:
+        assert (line["trace_id"], line["span_id"]) == (f"{0xA1:032x}", f"{0xB2:016x}")
+        assert (line["namespace"], line["execution_id"]) == ("default", "e1")
+    assert idle.keys().isdisjoint({"trace_id", "span_id", "namespace", "execution_id"})
+
+
+def test_the_core_says_which_execution_it_logs_about(capfd: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info", "json")
+    about = ExecutionKey("default", "e1")._asdict()
+    logging.getLogger("flowmesh_core").error("execution %s: broken", "default/e1", extra=about)
+    line = json.loads(capfd.readouterr().err)
+    assert (line["namespace"], line["execution_id"]) == ("default", "e1")

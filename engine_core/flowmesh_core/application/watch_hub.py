@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -137,7 +138,10 @@ class _PartitionListener:
         self._feeds = feeds
         self._backoff = backoff
         self._active = asyncio.Event()
-        self._task = asyncio.create_task(self._listen(), name=f"watch hints {partition}")
+        # In a context of its own: it outlives the call that happens to begin it.
+        self._task = asyncio.create_task(
+            self._listen(), name=f"watch hints {partition}", context=contextvars.Context()
+        )
 
     async def ready(self) -> None:
         """Return when hints arrive, or after a while without them."""

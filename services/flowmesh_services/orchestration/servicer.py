@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from flowmesh.v1 import orchestration_service_pb2 as pb
 from flowmesh.v1 import orchestration_service_pb2_grpc as pb_grpc
 from flowmesh_core.domain.identity import DEFAULT_NAMESPACE, ExecutionKey
-from flowmesh_services.runtime.caller import current_traceparent
+from flowmesh_services.runtime.caller import concerns, current_traceparent
 from flowmesh_services.wire.event import event_to_proto
 from flowmesh_services.wire.execution import (
     EXECUTION_STATES,
@@ -105,4 +105,7 @@ class OrchestrationServicer(pb_grpc.OrchestrationServiceServicer):
 
 
 def _key(request: _NamesExecution) -> ExecutionKey:
-    return ExecutionKey(request.namespace or DEFAULT_NAMESPACE, request.execution_id)
+    """Return the execution that a call is about, and let its traces and logs say so."""
+    key = ExecutionKey(request.namespace or DEFAULT_NAMESPACE, request.execution_id)
+    concerns(*key)
+    return key

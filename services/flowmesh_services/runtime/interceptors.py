@@ -8,12 +8,13 @@ from __future__ import annotations
 import inspect
 import secrets
 import time
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractContextManager, aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import grpc
 import structlog
 from google.protobuf.message import DecodeError
+from google.rpc.code_pb2 import Code
 from grpc_status import rpc_status
 from opentelemetry import context as trace_context
 from opentelemetry import metrics, propagate, trace
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     Behaviour = Callable[..., Any]
 
 _log = structlog.get_logger()
+# Those of the conventions, in seconds.
+_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
@@ -40,7 +43,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     def __init__(self) -> None:
         self._tracer = trace.get_tracer("flowmesh")
         self._duration = metrics.get_meter("flowmesh").create_histogram(
-            "rpc.server.call.duration", unit="s", description="How long calls took."
+            "rpc.server.call.duration", "s", explicit_bucket_boundaries_advisory=_BUCKETS
         )
 
     async def intercept_service(
@@ -117,7 +120,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         token = trace_context.attach(_extracted(context))
         try:
             if span:
-                with self._tracer.start_as_current_span(method, kind=trace.SpanKind.SERVER):
+                with self._span(method):
                     async with _errors_as_statuses(method, context):
                         yield
             else:
@@ -127,6 +130,16 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             if span:  # a stream that its caller left is closed in another context, which never attached
                 trace_context.detach(token)
             self._measure(method, context, time.perf_counter() - started)
+
+    def _span(self, method: str) -> AbstractContextManager[trace.Span]:
+        return self._tracer.start_as_current_span(
+            method,
+            kind=trace.SpanKind.SERVER,
+            attributes={"rpc.system.name": "grpc", "rpc.method": method},
+            # What an exception says may quote what a caller sent.
+            record_exception=False,
+            set_status_on_exception=False,
+        )
 
     def _measure(self, method: str, context: Context, seconds: float) -> None:
         code = "CANCELLED" if context.cancelled() else _code_name(context)
@@ -141,15 +154,17 @@ async def _errors_as_statuses(method: str, context: Context) -> AsyncIterator[No
     except grpc.aio.AbortError:
         raise
     except FlowmeshError as error:
-        await _abort(context, status_of(error))
+        await _abort(context, status_of(error), error.reason)
     except Exception:  # noqa: BLE001 - the last place where an unforeseen failure can be told apart
         incident = secrets.token_hex(8)
         _log.exception("call failed", method=method, incident=incident)
-        await _abort(context, internal_status(incident))
+        await _abort(context, internal_status(incident), "INTERNAL")
 
 
-async def _abort(context: Context, status: Status) -> None:
-    trace.get_current_span().set_status(trace.StatusCode.ERROR, status.message)
+async def _abort(context: Context, status: Status, reason: str) -> None:
+    span = trace.get_current_span()
+    span.set_attributes({"error.type": reason, "rpc.response.status_code": Code.Name(status.code)})
+    span.set_status(trace.StatusCode.ERROR, reason)
     await context.abort_with_status(rpc_status.to_status(status))
 
 

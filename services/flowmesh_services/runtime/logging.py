@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Literal
 
 import structlog
+from opentelemetry import trace
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -32,6 +33,8 @@ def configure_logging(level: str, form: LogFormat) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
+        structlog.stdlib.ExtraAdder(allow=("namespace", "execution_id")),
+        add_trace,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         hide_secrets,
     ]
@@ -46,6 +49,15 @@ def configure_logging(level: str, form: LogFormat) -> None:
         structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=_rendering(form))
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+
+
+def add_trace(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Name the span in which something is logged, when there is one."""
+    span = trace.get_current_span().get_span_context()
+    if span.is_valid:
+        event["trace_id"] = f"{span.trace_id:032x}"
+        event["span_id"] = f"{span.span_id:016x}"
+    return event
 
 
 def hide_secrets(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

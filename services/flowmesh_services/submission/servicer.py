@@ -9,7 +9,7 @@ from flowmesh.v1 import submission_service_pb2 as pb
 from flowmesh.v1 import submission_service_pb2_grpc as pb_grpc
 from flowmesh_core.domain.errors import FlowmeshError
 from flowmesh_core.domain.identity import DEFAULT_NAMESPACE
-from flowmesh_services.runtime.caller import client_of, current_traceparent
+from flowmesh_services.runtime.caller import client_of, concerns, current_traceparent
 from flowmesh_services.wire.problem import problem_to_proto, violation_to_proto
 from flowmesh_services.wire.submission import submission_from_proto
 from flowmesh_services.wire.workflow import received_workflow, version_to_proto
@@ -78,7 +78,10 @@ class SubmissionServicer(pb_grpc.SubmissionServiceServicer):
     ) -> pb.SubmitWorkflowResponse:
         """See submission_service.proto."""
         submission = submission_from_proto(request, current_traceparent())
-        return _accepted(await self._use.submit_workflow(submission, client_of(context)))
+        concerns(submission.namespace, submission.execution_id)
+        accepted = await self._use.submit_workflow(submission, client_of(context))
+        concerns(submission.namespace, accepted.execution_id)
+        return _accepted(accepted)
 
     async def SubmitWorkflows(
         self, request: pb.SubmitWorkflowsRequest, context: Context
