@@ -81,7 +81,9 @@ class World:
         await MemoryClusterStore(self.database).open(PARTITIONS)
         return self
 
-    async def submit(self, *nodes: Node, execution_id: str = "", start: bool = True) -> ExecutionKey:
+    async def submit(
+        self, *nodes: Node, execution_id: str = "", start: bool = True, traceparent: str = ""
+    ) -> ExecutionKey:
         """Accept an execution, and ask for its start."""
         key = ExecutionKey("default", execution_id or f"e{next(self._numbers)}")
         workflow = Workflow("wf", nodes)
@@ -94,6 +96,7 @@ class World:
             workflow_digest=digest(workflow),
             request_digest=str(key),
             created_at=self.clock.now(),
+            traceparent=traceparent,
         )
         await self.executions.create([new])
         if start:
