@@ -14,6 +14,7 @@ from opentelemetry import metrics, trace
 
 from flowmesh_core.adapters.cel.engine import CelExpressionEngine
 from flowmesh_core.adapters.otel import OpenTelemetry
+from flowmesh_core.adapters.postgres.audit import PostgresAuditStore
 from flowmesh_core.adapters.postgres.cluster_store import PostgresClusterStore
 from flowmesh_core.adapters.postgres.execution_store import PostgresExecutionStore
 from flowmesh_core.adapters.postgres.history_store import PostgresHistoryStore
@@ -21,6 +22,7 @@ from flowmesh_core.adapters.postgres.membership import PostgresMembership
 from flowmesh_core.adapters.postgres.migrate import migrate
 from flowmesh_core.adapters.postgres.pool import open_pool
 from flowmesh_core.adapters.postgres.workflow_store import PostgresWorkflowStore
+from flowmesh_core.adapters.redis.audit import RedisTransportAudit
 from flowmesh_core.adapters.redis.beats import Beats
 from flowmesh_core.adapters.redis.command_log import RedisCommandLog
 from flowmesh_core.adapters.redis.connection import connect
@@ -36,6 +38,7 @@ from flowmesh_core.application.member_session import MemberSession, MemberSettin
 from flowmesh_core.application.partition_owner import OwnerPorts, OwnerSettings, PartitionOwner
 from flowmesh_core.application.rate_limit import Rate, SubmissionRates
 from flowmesh_core.application.reap_executions import RetentionSettings
+from flowmesh_core.application.verify import Verify, VerifyPorts
 from flowmesh_core.application.watch_hub import WatchSettings
 from flowmesh_core.application.worker_gateway.settings import GatewaySettings
 from flowmesh_core.domain.limits import Limits
@@ -57,13 +60,15 @@ from flowmesh_services.submission.role import SubmissionOptions, SubmissionPorts
 from flowmesh_services.worker_control.role import WorkerControlPorts, worker_control_role
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterable, Sequence
 
     from flowmesh_core.adapters.postgres.pool import Pool
     from flowmesh_core.adapters.redis.connection import RedisClient
+    from flowmesh_core.application.verify import Report, VerifyOptions
     from flowmesh_core.ports.cluster_store import Cluster
     from flowmesh_services.settings import LimitSettings, ListenSettings, Settings
 
+_VERIFY_CONNECTIONS = 2
 _LANES = 2
 """While one lane of an owner waits for a commit, another decides."""
 
@@ -283,6 +288,33 @@ async def bring_up_to_date(settings: Settings) -> list[str]:
         ClusterMismatch: The database was changed by newer code.
     """
     return await migrate(postgres_url(settings))
+
+
+async def verify(settings: Settings, options: VerifyOptions, log: Iterable[str]) -> Report:
+    """Check what the stores hold, and what clients logged before this call, without changing anything.
+
+    Raises:
+        SettingsError: An address is missing.
+        StoreUnavailable: PostgreSQL or Redis does not answer.
+    """
+    async with (
+        open_pool(postgres_url(settings), maximum=_VERIFY_CONNECTIONS) as pool,
+        connect(redis_url(settings)) as redis,
+    ):
+        graphs = GraphCache(
+            PostgresWorkflowStore(pool),
+            CelExpressionEngine().compile,
+            maximum_input_bytes=settings.limits.max_input_bytes,
+        )
+        ports = VerifyPorts(
+            audit=PostgresAuditStore(pool),
+            transport=RedisTransportAudit(redis),
+            executions=PostgresExecutionStore(pool),
+            histories=PostgresHistoryStore(pool),
+            graphs=graphs,
+            clock=SystemClock(),
+        )
+        return await Verify(ports, options).run(log)
 
 
 def server_options(settings: Settings) -> ServerOptions:

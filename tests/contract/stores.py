@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from flowmesh_core.adapters.memory.audit import MemoryAuditStore
 from flowmesh_core.adapters.memory.clock import VirtualClock
 from flowmesh_core.adapters.memory.cluster_store import MemoryClusterStore
 from flowmesh_core.adapters.memory.database import MemoryDatabase
@@ -13,6 +14,7 @@ from flowmesh_core.adapters.memory.execution_store import MemoryExecutionStore
 from flowmesh_core.adapters.memory.history_store import MemoryHistoryStore
 from flowmesh_core.adapters.memory.membership import MemoryMembership
 from flowmesh_core.adapters.memory.workflow_store import MemoryWorkflowStore
+from flowmesh_core.adapters.postgres.audit import PostgresAuditStore
 from flowmesh_core.adapters.postgres.cluster_store import PostgresClusterStore
 from flowmesh_core.adapters.postgres.execution_store import PostgresExecutionStore
 from flowmesh_core.adapters.postgres.history_store import PostgresHistoryStore
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from flowmesh_core.domain.events import Event
+    from flowmesh_core.ports.audit import AuditStore
     from flowmesh_core.ports.cluster_store import ClusterStore
     from flowmesh_core.ports.execution_store import ExecutionStore
     from flowmesh_core.ports.history_store import HistoryStore
@@ -52,6 +55,7 @@ class Stores:
     executions: ExecutionStore
     history: HistoryStore
     workflows: WorkflowStore
+    audit: AuditStore
 
     async def member(self, member_id: str, ttl: float = 60.0) -> str:
         await self.membership.join(Member(member_id, frozenset({Role.ORCHESTRATION})), ttl)
@@ -75,6 +79,7 @@ def memory_stores() -> Stores:
         MemoryExecutionStore(database),
         MemoryHistoryStore(database),
         MemoryWorkflowStore(database),
+        MemoryAuditStore(database),
     )
 
 
@@ -88,6 +93,7 @@ async def postgres_stores(url: str) -> AsyncIterator[Stores]:
             PostgresExecutionStore(pool),
             PostgresHistoryStore(pool),
             PostgresWorkflowStore(pool),
+            PostgresAuditStore(pool),
         )
 
 

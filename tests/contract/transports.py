@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from flowmesh_core.adapters.memory.audit import MemoryTransportAudit
 from flowmesh_core.adapters.memory.clock import VirtualClock
 from flowmesh_core.adapters.memory.command_log import MemoryCommandLog
 from flowmesh_core.adapters.memory.mailbox import MemoryMailbox
@@ -17,6 +18,7 @@ from flowmesh_core.adapters.memory.telemetry import RecordedTelemetry
 from flowmesh_core.adapters.memory.transport import MemoryTransport
 from flowmesh_core.adapters.memory.watch_hints import MemoryWatchHints
 from flowmesh_core.adapters.memory.worker_registry import MemoryWorkerRegistry
+from flowmesh_core.adapters.redis.audit import RedisTransportAudit
 from flowmesh_core.adapters.redis.beats import Beats
 from flowmesh_core.adapters.redis.command_log import RedisCommandLog
 from flowmesh_core.adapters.redis.connection import RedisClient, connect
@@ -36,6 +38,7 @@ from flowmesh_core.ports.outbox import QueuedTask
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from flowmesh_core.ports.audit import TransportAudit
     from flowmesh_core.ports.command_log import CommandLog
     from flowmesh_core.ports.mailbox import Mailbox
     from flowmesh_core.ports.outbox import Outbox
@@ -56,6 +59,7 @@ class Process:
     watch_hints: WatchHints
     worker_registry: WorkerRegistry
     rate_limiter: RateLimiter
+    audit: TransportAudit
 
 
 class Transport(Protocol):
@@ -87,6 +91,7 @@ class InMemory:
             MemoryWatchHints(self.shared),
             MemoryWorkerRegistry(self.shared),
             MemoryRateLimiter(self.shared),
+            MemoryTransportAudit(self.shared),
         )
 
     async def elapse(self, seconds: float) -> None:
@@ -115,6 +120,7 @@ class OnRedis:
             RedisWatchHints(self.client, self.telemetry),
             RedisWorkerRegistry(self.client),
             RedisRateLimiter(self.client),
+            RedisTransportAudit(self.client),
         )
 
     async def elapse(self, seconds: float) -> None:

@@ -12,6 +12,7 @@ from typer.exceptions import TyperException
 from flowmesh import FlowmeshError
 from flowmesh_services.cli import execution_commands, server_commands, workflow_commands
 from flowmesh_services.cli.errors import CommandError
+from flowmesh_services.cli.verify_command import verify
 from flowmesh_services.cli.worker_command import worker
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "serve": server_commands.serve,
     "migrate": server_commands.migrate,
     "health": server_commands.health,
+    "verify": verify,
     "validate": workflow_commands.validate,
     "register": workflow_commands.register,
     "submit": workflow_commands.submit,

@@ -44,7 +44,7 @@ def dev(
     ] = None,
 ) -> None:
     """Run everything in one process, with embedded servers unless addresses are set."""
-    _run(_dev(_settings(listen=listen, data_dir=data_dir)))
+    run_to_end(_dev(settings_or_fail(listen=listen, data_dir=data_dir)))
 
 
 def serve(
@@ -52,12 +52,12 @@ def serve(
     listen: Listen = None,
 ) -> None:
     """Run one or more roles: submission, orchestration, worker-control, reaper."""
-    _run(_serve(_settings(listen=listen), [role.value for role in dict.fromkeys(roles)]))
+    run_to_end(_serve(settings_or_fail(listen=listen), [role.value for role in dict.fromkeys(roles)]))
 
 
 def migrate() -> None:
     """Bring the database to the schema of this version."""
-    applied = _run(_migrate(_settings()))
+    applied = run_to_end(_migrate(settings_or_fail()))
     typer.echo("\n".join(applied) if applied else "up to date")
 
 
@@ -84,7 +84,12 @@ def health(
     typer.echo(state)
 
 
-def _settings(*, listen: str | None = None, data_dir: Path | None = None) -> Settings:
+def settings_or_fail(*, listen: str | None = None, data_dir: Path | None = None) -> Settings:
+    """Return the settings of this process, with logging set up by them.
+
+    Raises:
+        CommandError: They are wrong.
+    """
     from flowmesh_services.runtime.logging import configure_logging
     from flowmesh_services.settings import SettingsError, load_settings
 
@@ -137,7 +142,7 @@ async def _migrate(settings: Settings) -> list[str]:
     return await bring_up_to_date(settings)
 
 
-def _run(work: Coroutine[None, None, Result]) -> Result:
+def run_to_end(work: Coroutine[None, None, Result]) -> Result:
     """Run to the end; failures that an operator can understand become one line each."""
     import uvloop
 

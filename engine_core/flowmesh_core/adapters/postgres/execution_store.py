@@ -81,7 +81,7 @@ class PostgresExecutionStore:
             rows = await borrowed.fetch(
                 _GET_MANY, [key.namespace for key in wanted], [key.execution_id for key in wanted]
             )
-        return [_record(row) for row in rows]
+        return [record_of(row) for row in rows]
 
     async def list(
         self, query: ExecutionFilter, *, after: ListPosition | None, limit: int
@@ -90,7 +90,7 @@ class PostgresExecutionStore:
         text, arguments = listing(query, after, limit)
         async with connection(self._pool) as borrowed:
             rows = await borrowed.fetch(text, *arguments)
-        return [_record(row) for row in rows]
+        return [record_of(row) for row in rows]
 
     async def open_keys(self, partitions: Collection[int]) -> Sequence[ExecutionKey]:
         """See `ExecutionStore.open_keys`."""
@@ -120,7 +120,8 @@ class PostgresExecutionStore:
         return results
 
 
-def _record(row: asyncpg.Record) -> ExecutionRecord:
+def record_of(row: asyncpg.Record) -> ExecutionRecord:
+    """Return the record in a row that has all of its columns; `input` may be null."""
     return ExecutionRecord(
         key=ExecutionKey(row["namespace"], row["execution_id"]),
         partition=row["partition"],

@@ -1,0 +1,3 @@
+"""The check of everything stored, on real servers with planted violations."""
+
+from __future__ import annotations
