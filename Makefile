@@ -41,7 +41,7 @@ format: setup ## Format Python and protos
 	@$(BIN)/buf format --write
 
 bench: setup ## Measure; takes minutes and wants an idle machine
-	@$(BIN)/python -m pytest tests/benchmarks -m benchmark -s
+	@$(BIN)/python -m pytest tests/benchmarks -m benchmark -s $(BENCH)
 
 generate: setup ## Regenerate the Python stubs from protos/
 	@.ci/generate $(BIN) clients/python

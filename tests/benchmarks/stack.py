@@ -1,0 +1,204 @@
+"""The system as production runs it: a process per role, real servers, workers and clients beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import mmap
+import os
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import asyncpg
+
+from flowmesh_services.embedded import EmbeddedServers
+from tests.acceptance.processes import COMMAND, ready_address
+from tests.benchmarks import accounting
+from tests.benchmarks.client_process import Done, Job
+
+_STOP_SECONDS = 30
+_JOB_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How many processes of each kind there are."""
+
+    orchestrations: int = 1
+    gateways: int = 1
+    submissions: int = 1
+    workers: int = 2
+    clients: int = 2
+    slots: int = 200
+
+
+@dataclass
+class Client:
+    """A client process, idle between jobs."""
+
+    process: subprocess.Popen[str]
+
+    async def run(self, job: Job) -> Done:
+        """Give it a job and wait until it is done."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(asdict(job)) + "\n")
+        self.process.stdin.flush()
+        async with asyncio.timeout(_JOB_SECONDS):
+            line = await asyncio.to_thread(self.process.stdout.readline)
+        assert line, "a client ended; its error is above"
+        return Done(**json.loads(line))
+
+
+@dataclass
+class Stack:
+    """A running system.
+
+    Attributes:
+        database: Where its history can be read.
+        processes: The process ids by name.
+        clients: The clients.
+    """
+
+    database: str
+    redis: str
+    shape: Shape
+    processes: dict[str, int] = field(default_factory=dict)
+    clients: list[Client] = field(default_factory=list)
+    _counters: list[mmap.mmap] = field(default_factory=list)
+    _addresses: dict[str, list[str]] = field(default_factory=dict)
+
+    def handled(self) -> int:
+        """Return how many calls of handlers there have been, over all workers."""
+        return sum(struct.unpack_from("Q", counter)[0] for counter in self._counters)
+
+    @contextmanager
+    def workers(self, handlers: Collection[str]) -> Iterator[None]:
+        """Run workers for these handlers."""
+        gateways = self._addresses["worker-control"]
+        with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
+            for number in range(self.shape.workers):
+                path = Path(folder) / f"{number}"
+                path.write_bytes(bytes(8))
+                with path.open("r+b") as file:
+                    self._counters.append(mmap.mmap(file.fileno(), 8))
+                arguments = (gateways[number % len(gateways)], str(self.shape.slots), str(path))
+                process = stack.enter_context(python_process("worker_process", *arguments))
+                assert process.stdin is not None
+                process.stdin.write(json.dumps(sorted(handlers)))
+                process.stdin.close()
+                self.processes[f"worker-{number + 1}"] = process.pid
+            try:
+                yield
+            finally:
+                self._counters.clear()
+
+    def start_clients(self, stack: ExitStack) -> None:
+        """Start the clients, which end with the stack."""
+        for number in range(self.shape.clients):
+            doors = [self._addresses[role] for role in ("submission", "orchestration")]
+            process = stack.enter_context(
+                python_process("client_process", *(door[number % len(door)] for door in doors))
+            )
+            self.clients.append(Client(process))
+            self.processes[f"client-{number + 1}"] = process.pid
+
+    def start_roles(self, stack: ExitStack) -> None:
+        """Start the roles, which end with the stack, and wait until they serve."""
+        environment = {
+            **os.environ,
+            "FLOWMESH_POSTGRES_URL": self.database,
+            "FLOWMESH_REDIS_URL": self.redis,
+            "FLOWMESH_LOG_LEVEL": "warning",
+        }
+        subprocess.run([*COMMAND, "migrate"], env=environment, check=True, stdout=subprocess.DEVNULL)
+        counts = {
+            "submission": self.shape.submissions,
+            "orchestration": self.shape.orchestrations,
+            "worker-control": self.shape.gateways,
+            "reaper": 1,
+        }
+        started = [
+            (
+                role,
+                stack.enter_context(
+                    _started([*COMMAND, "serve", role, "--listen", "127.0.0.1:0"], environment)
+                ),
+            )
+            for role, count in counts.items()
+            for _ in range(count)
+        ]
+        for role, process in started:
+            known = self._addresses.setdefault(role, [])
+            known.append(ready_address(process))
+            self.processes[f"{role}-{len(known)}"] = process.pid
+
+
+@asynccontextmanager
+async def running(shape: Shape) -> AsyncIterator[Stack]:
+    """Start everything but the workers, on servers that are as durable as in production."""
+    async with EmbeddedServers() as servers:
+        made = Stack(servers.postgres_url, servers.redis_url, shape)
+        made.processes |= _servers()
+        with ExitStack() as stack:
+            made.start_roles(stack)
+            made.start_clients(stack)
+            await _owners_are_up(made)
+            yield made
+
+
+async def _owners_are_up(stack: Stack) -> None:
+    """Wait until every partition has an owner."""
+    connection = await asyncpg.connect(stack.database)
+    try:
+        async with asyncio.timeout(30):
+            while await connection.fetchval("SELECT count(*) FROM flowmesh.partition WHERE owner IS NULL"):
+                await asyncio.sleep(0.05)
+    finally:
+        await connection.close()
+
+
+def _servers() -> dict[str, int]:
+    """Find the embedded servers among the children of this process."""
+    found: dict[str, int] = {}
+    for pid in accounting.descendants(os.getpid()):
+        program = Path(accounting.command(pid).split(" ")[0]).name
+        if program in {"postgres", "valkey-server", "redis-server"}:
+            found.setdefault("postgres" if program == "postgres" else "redis", pid)
+    return found
+
+
+def python_process(module: str, *arguments: str) -> AbstractContextManager[subprocess.Popen[str]]:
+    """Run a module of this package until the block ends."""
+    return _started([sys.executable, "-m", f"tests.benchmarks.{module}", *arguments], dict(os.environ))
+
+
+@contextmanager
+def _started(command: Sequence[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """Run a process from the repository's root until the block ends."""
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+        cwd=Path(__file__).parents[2],
+    )
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(_STOP_SECONDS)
+        finally:
+            process.kill()
+            for stream in (process.stdin, process.stdout):
+                assert stream is not None
+                stream.close()
