@@ -60,9 +60,7 @@ class _Snapshot:
     ) -> Mapping[SubmissionRequest, ExecutionKey]:
         """See `AuditSnapshot.answers`."""
         names = {each: (each.namespace, each.request_id) for each in requests}
-        return {
-            each: self._requests[name].answer for each, name in names.items() if name in self._requests
-        }
+        return {each: self._requests[name].answer for each, name in names.items() if name in self._requests}
 
     async def last_sequences(self, keys: Collection[ExecutionKey]) -> Mapping[ExecutionKey, int]:
         """See `AuditSnapshot.last_sequences`."""
@@ -93,6 +91,4 @@ class MemoryTransportAudit:
             yield Backlog(f"commands of partition {partition}", len(log.entries))
         for name, queue in list(self._transport.queues.items()):
             pending = len(queue.pending)
-            yield Backlog(
-                f"tasks of {name.namespace}/{name.handler}", len(queue.waiting) + pending, pending
-            )
+            yield Backlog(f"tasks of {name.namespace}/{name.handler}", len(queue.waiting) + pending, pending)

@@ -90,9 +90,7 @@ class _Snapshot:
         rows = await self._borrowed.fetch(
             _LAST_SEQUENCES, [key.namespace for key in wanted], [key.execution_id for key in wanted]
         )
-        return {
-            ExecutionKey(row["namespace"], row["execution_id"]): row["last_sequence"] for row in rows
-        }
+        return {ExecutionKey(row["namespace"], row["execution_id"]): row["last_sequence"] for row in rows}
 
 
 def _row(row: asyncpg.Record) -> AuditedRow:

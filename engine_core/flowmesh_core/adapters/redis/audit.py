@@ -43,9 +43,7 @@ class RedisTransportAudit:
                 yield await self._backlog(key)
 
     async def _backlog(self, key: bytes) -> Backlog:
-        length, pending = await self._client.pipeline(
-            [("XLEN", key), ("XPENDING", key, keys.TASK_GROUP)]
-        )
+        length, pending = await self._client.pipeline([("XLEN", key), ("XPENDING", key, keys.TASK_GROUP)])
         nobody = isinstance(pending, ReplyError) and str(pending).startswith("NOGROUP")
         return Backlog(
             key.decode(errors="replace"), int(checked(length)), 0 if nobody else int(checked(pending)[0])
