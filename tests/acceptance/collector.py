@@ -26,6 +26,7 @@ class CollectedSpan:
     parent: str
     attributes: dict[str, str | int]
     is_error: bool
+    description: str
 
 
 class Collector:
@@ -79,6 +80,7 @@ def _span(span: Any, service: str) -> CollectedSpan:
         parent=span.parent_span_id.hex(),
         attributes=_attributes(span.attributes),
         is_error=span.status.code == span.status.STATUS_CODE_ERROR,
+        description=span.status.message,
     )
 
 

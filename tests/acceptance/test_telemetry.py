@@ -140,13 +140,17 @@ def test_metrics_arrive_with_their_units(traced: Traced) -> None:
     } <= arrived.keys()
 
 
-def test_a_call_without_a_trace_begins_one() -> None:
+def test_a_call_without_a_trace_begins_one_and_a_failed_one_tells_its_reason() -> None:
     with collecting() as (collector, endpoint):
         with dev(environment={"FLOWMESH_OTLP_ENDPOINT": endpoint}) as address:
             assert flowmesh("health", "--address", address).code == 0
-        (check,) = [span for span in collector.spans if span.name == "grpc.health.v1.Health/Check"]
+            assert flowmesh("get", "nobody", "--address", address).code == 1
+        spans = {span.name: span for span in collector.spans}
+    check, get = spans["grpc.health.v1.Health/Check"], spans["flowmesh.v1.OrchestrationService/GetExecution"]
     assert (check.parent, check.is_error) == ("", False)
     assert check.attributes["rpc.system.name"] == "grpc"
+    assert (get.parent, get.is_error, get.description) == ("", True, "EXECUTION_NOT_FOUND")
+    assert get.attributes["rpc.response.status_code"] == "NOT_FOUND"
 
 
 def test_an_absent_collector_does_not_hold_up_the_end() -> None:

@@ -265,6 +265,7 @@ async def test_more_watchers_than_a_replica_serves(cluster: MemoryCluster, owner
         async with _watching(serving) as call:
             await _next(call)
             refused = await _refused(serving)
+            assert cluster.telemetry.levels["flowmesh.watchers.open"] == 1
         assert (refused.code, refused.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_WATCHERS")
         assert refused.retry_after == 1.0
 

@@ -64,6 +64,8 @@ async def test_a_thousand_items_are_one_statement(cluster: MemoryCluster, one: R
     answer = await one.submission.SubmitWorkflows(pb.SubmitWorkflowsRequest(requests=items))
     assert len({result.response.execution_id for result in answer.results}) == 1_000
     assert cluster.telemetry.measures["flowmesh.executions.per_insert"] == [1_000]
+    await one.submission.SubmitWorkflows(pb.SubmitWorkflowsRequest(requests=items))
+    assert cluster.telemetry.counts["flowmesh.executions.accepted"] == 1_000
 
 
 async def test_items_count_against_the_rate(cluster: MemoryCluster) -> None:

@@ -101,6 +101,7 @@ async def test_a_lease_that_ran_out_is_followed_by_another_under_a_new_id(
         membership.away = False
         await until(world.clock, lambda: _served(served, 2))
         assert served.leases[0].member_id != served.leases[1].member_id
+        assert world.telemetry.counts["flowmesh.leases.lost"] == 1
         served.end.set()
         await task
 
