@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -76,3 +77,12 @@ def ready_address(process: subprocess.Popen[str]) -> str:
         if "ready" in line:
             return line.split()[-1]
     raise AssertionError(f"the server ended with {process.wait()} before it was ready")
+
+
+def free_ports(names: list[str]) -> dict[str, int]:
+    """Find a port for each name."""
+    with contextlib.ExitStack() as stack:
+        sockets = {name: stack.enter_context(socket.socket()) for name in names}
+        for bound in sockets.values():
+            bound.bind(("127.0.0.1", 0))
+        return {name: bound.getsockname()[1] for name, bound in sockets.items()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -13,7 +12,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from flowmesh import Client, Workflow
-from tests.acceptance.processes import COMMAND, end, flowmesh, ready_address
+from tests.acceptance.processes import COMMAND, end, flowmesh, free_ports, ready_address
 from tests.acceptance.test_production_graphs import assert_dependencies_respected
 
 ROLES = ("submission", "orchestration", "worker-control", "reaper")
@@ -65,14 +64,6 @@ class Cluster:
     def address(self, name: str) -> str:
         """Return where a process listens."""
         return f"127.0.0.1:{self.ports[name]}"
-
-
-def free_ports(names: list[str]) -> dict[str, int]:
-    with ExitStack() as stack:
-        sockets = {name: stack.enter_context(socket.socket()) for name in names}
-        for bound in sockets.values():
-            bound.bind(("127.0.0.1", 0))
-        return {name: bound.getsockname()[1] for name, bound in sockets.items()}
 
 
 @pytest.fixture
