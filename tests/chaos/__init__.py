@@ -1,0 +1,3 @@
+"""The whole system as processes, under load and under faults."""
+
+from __future__ import annotations

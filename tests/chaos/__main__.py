@@ -1,0 +1,51 @@
+"""`make chaos MINUTES=… SEED=…`: a long run, and a summary."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+from tests.chaos.load import LoadOptions
+from tests.chaos.run import ChaosOptions, Outcome, run_chaos
+
+
+def main() -> int:
+    """Run, print what came of it, and return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rate", type=float, default=30.0, help="executions a second")
+    parser.add_argument("--keep", type=Path, help="where to leave the logs")
+    words = parser.parse_args()
+    options = ChaosOptions(
+        seed=words.seed,
+        seconds=60 * words.minutes,
+        load=LoadOptions(rate=words.rate),
+        poisons=round(10 * words.minutes),
+        settle_seconds=120.0,
+    )
+    with tempfile.TemporaryDirectory(prefix="flowmesh-chaos-") as temporary:
+        directory = Path(temporary) if words.keep is None else words.keep
+        directory.mkdir(parents=True, exist_ok=True)
+        outcome = asyncio.run(run_chaos(options, directory))
+    sys.stdout.write(f"{summary(options, outcome)}\n")
+    return outcome.exit_code
+
+
+def summary(options: ChaosOptions, outcome: Outcome) -> str:
+    """Return what came of a run, in words."""
+    lines = [f"seed {options.seed}: {len(outcome.faults)} faults in {options.seconds:.0f} s"]
+    lines += [f"  {count:>4} x {name}" for name, count in sorted(Counter(outcome.faults).items())]
+    lines.append(f"{outcome.accepted} executions were accepted, {outcome.open_executions} are open")
+    lines.append(f"everything had ended {outcome.settled_in:.1f} s after the last fault")
+    lines.append(json.dumps(outcome.verdict, indent=2))
+    return "\n".join([*lines, outcome.said])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

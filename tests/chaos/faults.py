@@ -1,0 +1,164 @@
+"""What goes wrong, and how it is healed. Every fault leaves the system as it found it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from random import Random
+from signal import SIGKILL
+
+from tests.chaos.cluster import LEASE_SECONDS, Cluster, Member
+from tests.chaos.proxy import CUT, DEAF, DRIP, FAIR, MUTE, Proxy, Weather
+
+_OUTAGE_SECONDS = 1.0
+_PAUSE_SECONDS = LEASE_SECONDS + 1.5
+_KEPT = "older-aof"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Where a fault happens: the cluster, and chance."""
+
+    cluster: Cluster
+    rng: Random
+
+    def any_of(self, role: str) -> Member:
+        """Choose a member of a role."""
+        return self.rng.choice(self.cluster.of(role))
+
+
+Fault = Callable[[Scene], Awaitable[None]]
+
+
+def killed(role: str) -> Fault:
+    """`kill -9` of one process, which an operator's supervisor starts again."""
+
+    async def fault(scene: Scene) -> None:
+        member = scene.any_of(role)
+        member.is_expected = False
+        await member.kill()
+        await asyncio.sleep(_OUTAGE_SECONDS)
+        await scene.cluster.revive(member)
+
+    return fault
+
+
+def paused(role: str) -> Fault:
+    """SIGSTOP for longer than every lease of servers, then SIGCONT: the process is a zombie owner."""
+
+    async def fault(scene: Scene) -> None:
+        member = scene.any_of(role)
+        member.pause()
+        try:
+            await asyncio.sleep(_PAUSE_SECONDS)
+        finally:
+            member.resume()
+
+    return fault
+
+
+async def redis_killed(scene: Scene) -> None:
+    """`kill -9` of Redis, and a start on the same data."""
+    await scene.cluster.stores.restart(scene.cluster.stores.redis)
+
+
+async def postgres_killed(scene: Scene) -> None:
+    """`kill -9` of the postmaster, and a start on the same data."""
+    await scene.cluster.stores.restart(scene.cluster.stores.postgres)
+
+
+async def backends_killed(scene: Scene) -> None:
+    """`kill -9` of processes of PostgreSQL, which makes it restart itself."""
+    for pid in (await scene.cluster.stores.backends())[:2]:
+        with suppress(ProcessLookupError):
+            os.kill(pid, SIGKILL)
+
+
+async def redis_emptied(scene: Scene) -> None:
+    """FLUSHALL."""
+    await scene.cluster.stores.flush_redis()
+
+
+async def stream_deleted(scene: Scene) -> None:
+    """Loss of one stream of commands and of one of tasks."""
+    for pattern in ("fm:*:commands", "fm:*:tasks:*"):
+        await scene.cluster.stores.delete_streams(pattern, 1)
+
+
+async def redis_older(scene: Scene) -> None:
+    """A restart of Redis from append-only files of a few seconds ago."""
+    stores = scene.cluster.stores
+    kept = scene.cluster.directory / _KEPT
+    await stores.copy_aof(kept)
+    await asyncio.sleep(_OUTAGE_SECONDS)
+    await stores.restart(stores.redis, stores.older_aof(kept))
+
+
+def stormy(weather: Weather, store: str) -> Fault:
+    """Bad weather between one process and a store, for longer than a lease."""
+
+    async def fault(scene: Scene) -> None:
+        role = scene.rng.choice(("orchestration", "worker-control", "submission", "reaper"))
+        await _for_a_while(scene.any_of(role).proxies[store], weather)
+
+    return fault
+
+
+def stormy_service(weather: Weather, role: str) -> Fault:
+    """Bad weather between the clients and one process."""
+
+    async def fault(scene: Scene) -> None:
+        await _for_a_while(scene.cluster.service(scene.any_of(role).name), weather)
+
+    return fault
+
+
+async def half_open(scene: Scene) -> None:
+    """Connections of one process to its stores and clients that lost their other side without a word."""
+    member = scene.any_of(scene.rng.choice(("orchestration", "worker-control")))
+    for proxy in (*member.proxies.values(), scene.cluster.service(member.name)):
+        proxy.half_open()
+    await asyncio.sleep(_OUTAGE_SECONDS)
+
+
+async def _for_a_while(proxy: Proxy, weather: Weather) -> None:
+    await proxy.become(weather)
+    try:
+        await asyncio.sleep(_PAUSE_SECONDS)
+    finally:
+        await proxy.become(FAIR)
+
+
+FAULTS: dict[str, Fault] = {
+    **{
+        f"{role} killed": killed(role) for role in ("orchestration", "worker-control", "submission", "reaper")
+    },
+    **{f"{role} paused": paused(role) for role in ("orchestration", "worker-control", "reaper", "worker")},
+    "worker killed": killed("worker"),
+    "zombie killed": killed("zombie"),
+    "redis killed": redis_killed,
+    "redis emptied": redis_emptied,
+    "redis older": redis_older,
+    "stream deleted": stream_deleted,
+    "postgres killed": postgres_killed,
+    "postgres backends killed": backends_killed,
+    "redis cut": stormy(CUT, "redis"),
+    "redis deaf": stormy(DEAF, "redis"),
+    "redis mute": stormy(MUTE, "redis"),
+    "redis slow 50 ms": stormy(Weather(delay=0.05), "redis"),
+    "redis drips": stormy(DRIP, "redis"),
+    "postgres cut": stormy(CUT, "postgres"),
+    "postgres deaf": stormy(DEAF, "postgres"),
+    "postgres mute": stormy(MUTE, "postgres"),
+    "postgres slow 1 ms": stormy(Weather(delay=0.001), "postgres"),
+    "postgres slow 250 ms": stormy(Weather(delay=0.25), "postgres"),
+    "workers cut": stormy_service(CUT, "worker-control"),
+    "workers mute": stormy_service(MUTE, "worker-control"),
+    "workers slow 250 ms": stormy_service(Weather(delay=0.25), "worker-control"),
+    "clients cut": stormy_service(CUT, "orchestration"),
+    "submitters mute": stormy_service(MUTE, "submission"),
+    "half-open": half_open,
+}

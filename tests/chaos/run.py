@@ -1,0 +1,190 @@
+"""One run: load, a seeded schedule of faults, healing, and the verdict of `flowmesh verify`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+import asyncpg
+
+from tests.acceptance.processes import COMMAND
+from tests.chaos.cluster import ROOT, Cluster, running_cluster
+from tests.chaos.facts import FactLog
+from tests.chaos.faults import FAULTS, Scene
+from tests.chaos.load import Clients, Load, LoadOptions
+from tests.chaos.stores import running_stores
+from tests.chaos.workflows import poison
+
+_WARM_SECONDS = 1.0
+_OPEN = "SELECT count(*) FROM flowmesh.execution WHERE status IN ('PENDING', 'RUNNING', 'CANCELLING')"
+
+
+@dataclass(frozen=True)
+class ChaosOptions:
+    """How long, how much, and which chances.
+
+    Attributes:
+        seed: Decides which faults come in which order, and where.
+        seconds: How long faults come.
+        load: What clients do meanwhile.
+        workers: How many honest workers there are.
+        zombies: How many workers repeat themselves.
+        poisons: How many tasks kill their worker.
+        settle_seconds: How long everything may take to end after the last heal.
+        pause: The longest wait between two faults.
+    """
+
+    seed: int
+    seconds: float
+    load: LoadOptions = field(default_factory=LoadOptions)
+    workers: int = 3
+    zombies: int = 1
+    poisons: int = 2
+    settle_seconds: float = 60.0
+    pause: float = 1.0
+
+
+@dataclass
+class Outcome:
+    """What came of a run."""
+
+    accepted: int = 0
+    faults: list[str] = field(default_factory=list)
+    settled_in: float = 0.0
+    open_executions: int = 0
+    verdict: dict[str, object] = field(default_factory=dict)
+    exit_code: int = -1
+    said: str = ""
+
+
+async def run_chaos(options: ChaosOptions, directory: Path) -> Outcome:
+    """Start everything, break it again and again, heal it, and judge."""
+    async with AsyncExitStack() as stack:
+        stores = await stack.enter_async_context(running_stores())
+        cluster = await stack.enter_async_context(running_cluster(directory, stores))
+        return await Run(options, cluster).run()
+
+
+class Run:
+    """The parts of one run on a cluster that serves."""
+
+    def __init__(self, options: ChaosOptions, cluster: Cluster) -> None:
+        self._options = options
+        self._cluster = cluster
+        self._rng = Random(options.seed)
+        self._log = FactLog(cluster.directory / "clients.facts")
+        self._outcome = Outcome()
+
+    async def run(self) -> Outcome:
+        """Load and faults side by side, then peace."""
+        await self._start_workers()
+        addresses = [self._cluster.addresses(role) for role in ("submission", "orchestration")]
+        clients = Clients.of(*addresses)
+        load = Load(clients, self._log, Random(self._options.seed + 1), self._options.load)
+        supervisor = asyncio.create_task(self._supervise())
+        try:
+            await self._storm(load)
+            await self._settle(load)
+        finally:
+            supervisor.cancel()
+            await asyncio.wait([supervisor])
+            await load.abandon()
+            await clients.close()
+        await self._stop_workers()
+        self._outcome.accepted = load.accepted
+        await self._judge()
+        return self._outcome
+
+    async def _start_workers(self) -> None:
+        for number in range(self._options.workers):
+            await self._cluster.add_worker("tests.chaos.worker_process", f"worker-{number + 1}", number)
+        for number in range(self._options.zombies):
+            await self._cluster.add_worker("tests.chaos.zombie_process", f"zombie-{number + 1}", number)
+
+    async def _storm(self, load: Load) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(load.run(self._options.seconds))
+            tasks.create_task(self._break_things(load))
+
+    async def _break_things(self, load: Load) -> None:
+        scene = Scene(self._cluster, self._rng)
+        await asyncio.sleep(_WARM_SECONDS)
+        end = time.monotonic() + self._options.seconds - _WARM_SECONDS
+        names: list[str] = []
+        poisons = self._options.poisons
+        while time.monotonic() < end:
+            names = names or self._rng.sample(sorted(FAULTS), len(FAULTS))
+            name = names.pop()
+            self._outcome.faults.append(name)
+            await FAULTS[name](scene)
+            if poisons:
+                load.spawn(poison(), 0)
+                poisons -= 1
+            await asyncio.sleep(self._rng.uniform(0, self._options.pause))
+
+    async def _supervise(self) -> None:
+        """Start again what a poisoned task or a fault ended."""
+        while True:
+            for member in self._cluster.members.values():
+                if member.is_expected and not member.is_running:
+                    await self._cluster.revive(member)
+            await asyncio.sleep(0.1)
+
+    async def _settle(self, load: Load) -> None:
+        """Heal everything, and wait until nothing is open."""
+        started = time.monotonic()
+        await self._cluster.heal()
+        deadline = started + self._options.settle_seconds
+        try:
+            await load.finish(self._options.settle_seconds)
+        except TimeoutError:
+            self._outcome.said += "clients did not come to an end\n"
+        session = await asyncpg.connect(self._cluster.stores.postgres_url)
+        try:
+            while still := await session.fetchval(_OPEN):
+                if time.monotonic() > deadline:
+                    break
+                await asyncio.sleep(0.1)
+        finally:
+            await session.close()
+        self._outcome.open_executions = int(still)
+        self._outcome.settled_in = time.monotonic() - started
+
+    async def _stop_workers(self) -> None:
+        """Let workers end; what a zombie still repeats is answered or gone in a moment."""
+        for role in ("worker", "zombie"):
+            for member in self._cluster.of(role):
+                member.is_expected = False
+                await member.stop()
+
+    async def _judge(self) -> None:
+        """Ask `flowmesh verify`, again for a little while: the last acknowledgements may be on their way."""
+        deadline = time.monotonic() + 10.0
+        while True:
+            await self._verify()
+            if self._outcome.exit_code == 0 or time.monotonic() > deadline:
+                return
+            await asyncio.sleep(1.0)
+
+    async def _verify(self) -> None:
+        stores = self._cluster.stores
+        logs = sorted(self._cluster.directory.glob("*.facts"))
+        process = await asyncio.create_subprocess_exec(
+            *COMMAND,
+            *("verify", "--settled", "--output", "json"),
+            *(word for path in logs for word in ("--log", str(path))),
+            env=self._cluster.environment(stores.postgres_url, stores.redis_url),
+            cwd=ROOT,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await process.communicate()
+        assert process.returncode is not None
+        self._outcome.exit_code = process.returncode
+        self._outcome.said = err.decode()
+        self._outcome.verdict = json.loads(out) if out else {}
