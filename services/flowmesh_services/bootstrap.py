@@ -249,6 +249,7 @@ def limits(settings: LimitSettings) -> Limits:
         config_bytes=settings.max_config_bytes,
         workflow_bytes=settings.max_workflow_bytes,
         input_bytes=settings.max_input_bytes,
+        execution_input_bytes=settings.max_execution_input_bytes,
         references=settings.max_references,
         expressions=settings.max_expressions,
         expression_bytes=settings.max_expression_bytes,

@@ -178,6 +178,7 @@ class LimitSettings(_Concern):
         max_config_bytes: The config of one node as submitted.
         max_workflow_bytes: The configs and conditions of all nodes together.
         max_input_bytes: The config of one node with its templates resolved.
+        max_execution_input_bytes: The input of one execution.
         max_output_bytes: The output of one task.
         max_references: References in the templates and the condition of one node.
         max_expressions: Different CEL expressions of a workflow.
@@ -190,6 +191,7 @@ class LimitSettings(_Concern):
     max_config_bytes: PositiveInt = _LIMITS.config_bytes
     max_workflow_bytes: PositiveInt = _LIMITS.workflow_bytes
     max_input_bytes: PositiveInt = _LIMITS.input_bytes
+    max_execution_input_bytes: PositiveInt = _LIMITS.execution_input_bytes
     max_output_bytes: PositiveInt = 2 * _MIB
     max_references: PositiveInt = _LIMITS.references
     max_expressions: PositiveInt = _LIMITS.expressions

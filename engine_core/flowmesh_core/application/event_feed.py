@@ -127,4 +127,4 @@ class EventFeed:
 
 def event_size(event: Event) -> int:
     """Return about how many bytes an event is, for bounds on what is held at a time."""
-    return _EVENT_BYTES + (len(event.output.data) if isinstance(event, NodeCompleted) else 0)
+    return _EVENT_BYTES + (event.output.size if isinstance(event, NodeCompleted) else 0)

@@ -177,4 +177,4 @@ class ExecutionIntake:
 
 def _size(execution: NewExecution) -> int:
     nodes = () if execution.workflow is None else execution.workflow.nodes
-    return len(execution.input.data) + sum(len(node.config.data) for node in nodes if node.config is not None)
+    return execution.input.size + sum(node.config.size for node in nodes if node.config is not None)

@@ -119,6 +119,6 @@ class ExecutionReader:
             for event in events:
                 if event.sequence == view.last_sequence + 1:  # another reader may have been faster
                     apply(view, event)
-                    folded.weight += len(event.output.data) if isinstance(event, NodeCompleted) else 0
+                    folded.weight += event.output.size if isinstance(event, NodeCompleted) else 0
             if len(events) < _PAGE or view.last_sequence == before:
                 return

@@ -22,6 +22,7 @@ class Limits:
         workflow_bytes: The configs of all nodes together.
         input_bytes: The config of one node after its templates are resolved, which is what a
             handler receives. Leaves room in the 4 MiB that gRPC clients accept by default.
+        execution_input_bytes: What an execution is started with.
         references: References to nodes and the input in the templates and condition of one node.
         expressions: Different CEL expressions of a workflow; plain paths do not count.
         expression_bytes: A condition, or the source of CEL in a template.
@@ -36,6 +37,7 @@ class Limits:
     config_bytes: int = 256 * KIB
     workflow_bytes: int = 64 * MIB
     input_bytes: int = MIB
+    execution_input_bytes: int = 4 * MIB
     references: int = 1_000
     expressions: int = 10_000
     expression_bytes: int = 4 * KIB

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 
 JSON = "application/json"
 
@@ -20,6 +21,12 @@ class Payload:
     data: bytes
     content_type: str = JSON
     metadata: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def size(self) -> int:
+        """The bytes that count against limits: everything, but for the usual content type."""
+        remarks = () if self.is_json else (self.content_type,)
+        return len(self.data) + sum(len(text.encode()) for text in chain(remarks, *self.metadata))
 
     @property
     def is_json(self) -> bool:

@@ -61,7 +61,7 @@ class NodeChecker:
             self._violations.add(field, words, reason)
 
     def _is_sized(self, field: str, config: Payload) -> bool:
-        size, maximum, total = len(config.data), self._limits.config_bytes, self._limits.workflow_bytes
+        size, maximum, total = config.size, self._limits.config_bytes, self._limits.workflow_bytes
         if size > maximum:
             words = f"{size:,} bytes, and at most {maximum:,} are allowed"
             self._violations.add(f"{field}.config", words, "LIMIT_EXCEEDED")

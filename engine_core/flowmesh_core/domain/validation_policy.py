@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from flowmesh_core.domain.identity import MAXIMUM_ID_LENGTH
 from flowmesh_core.domain.limits import DAY, Limits
 from flowmesh_core.domain.policy import RetryPolicy, Timeouts
 from flowmesh_core.domain.time import Micros
 from flowmesh_core.domain.violations import Violations
 from flowmesh_core.domain.workflow import Node
 
+_MOST_ERROR_TYPES = 100
 _DEFAULT_POLICY = RetryPolicy()
 _DEFAULT_TIMEOUTS = Timeouts()
 
@@ -32,6 +34,10 @@ def _retry_problems(policy: RetryPolicy, limits: Limits) -> Iterator[tuple[str, 
         yield "backoff_coefficient", "must be at least 1"
     if not 1 <= policy.maximum_attempts <= limits.attempts:
         yield "maximum_attempts", f"must be 1 to {limits.attempts:,}"
+    if len(policy.non_retryable_error_types) > _MOST_ERROR_TYPES:
+        yield "non_retryable_error_types", f"at most {_MOST_ERROR_TYPES} are allowed"
+    elif any(len(name) > MAXIMUM_ID_LENGTH for name in policy.non_retryable_error_types):
+        yield "non_retryable_error_types", f"each may have {MAXIMUM_ID_LENGTH} characters"
     if not 0 <= policy.maximum_lost <= limits.attempts:
         yield "maximum_lost", f"must be 0 to {limits.attempts:,}"
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from flowmesh_services.runtime.garbage import collect_rarely
 from flowmesh_services.runtime.server import GrpcServer
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ async def serve(
     try:
         async with asyncio.TaskGroup() as group:
             address = await server.start()
+            collect_rarely()
             loops = [
                 group.create_task(_endless(loop), name=loop.name)
                 for role in roles

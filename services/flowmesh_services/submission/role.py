@@ -71,7 +71,7 @@ def submission_role(ports: SubmissionPorts, options: SubmissionOptions) -> Serve
     """Return the role, ready to be served."""
     starts = StartSender(ports.commands, ports.telemetry)
     intake = ExecutionIntake(ports.executions, starts, ports.telemetry, options.intake)
-    servicer = SubmissionServicer(_use_cases(ports, options, intake))
+    servicer = SubmissionServicer(_use_cases(ports, options, intake), options.limits.execution_input_bytes)
 
     def register(server: grpc.aio.Server) -> None:
         pb_grpc.add_SubmissionServiceServicer_to_server(servicer, server)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from flowmesh.v1 import submission_service_pb2 as pb
 from flowmesh.v1 import submission_service_pb2_grpc as pb_grpc
@@ -15,8 +17,10 @@ from flowmesh_services.wire.submission import submission_from_proto
 from flowmesh_services.wire.workflow import received_workflow, version_to_proto
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
+    from google.protobuf.message import Message
     from grpc.aio import ServicerContext
 
     from flowmesh_core.application.get_workflow import GetWorkflow
@@ -27,6 +31,10 @@ if TYPE_CHECKING:
     from flowmesh_core.application.validate_workflow import ValidateWorkflow
 
     Context = ServicerContext[Any, Any]
+
+_READ_ON_THE_LOOP = 64 * 1024
+
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +52,17 @@ class SubmissionUseCases:
 class SubmissionServicer(pb_grpc.SubmissionServiceServicer):
     """Turns messages into calls of use cases, and back; domain errors pass through."""
 
-    def __init__(self, use_cases: SubmissionUseCases) -> None:
-        """Serve these use cases."""
+    def __init__(self, use_cases: SubmissionUseCases, maximum_input_bytes: int) -> None:
+        """Serve these use cases; the input of an execution may have so many bytes."""
         self._use = use_cases
+        self._maximum_input_bytes = maximum_input_bytes
 
     async def ValidateWorkflow(
         self, request: pb.ValidateWorkflowRequest, context: Context
     ) -> pb.ValidateWorkflowResponse:
         """See submission_service.proto."""
         namespace = request.namespace or DEFAULT_NAMESPACE
-        received = received_workflow(request.workflow)
+        received = await _read(request, partial(received_workflow, request.workflow))
         checked = await self._use.validate_workflow(namespace, received, client_of(context))
         return pb.ValidateWorkflowResponse(
             valid=not checked.violations,
@@ -66,7 +75,9 @@ class SubmissionServicer(pb_grpc.SubmissionServiceServicer):
     ) -> pb.RegisterWorkflowResponse:
         """See submission_service.proto."""
         namespace = request.namespace or DEFAULT_NAMESPACE
-        received = received_workflow(request.workflow) if request.HasField("workflow") else None
+        received = None
+        if request.HasField("workflow"):
+            received = await _read(request, partial(received_workflow, request.workflow))
         result = await self._use.register_workflow(
             namespace, request.request_id, received, client_of(context)
         )
@@ -77,7 +88,10 @@ class SubmissionServicer(pb_grpc.SubmissionServiceServicer):
         self, request: pb.SubmitWorkflowRequest, context: Context
     ) -> pb.SubmitWorkflowResponse:
         """See submission_service.proto."""
-        submission = submission_from_proto(request, current_traceparent())
+        maximum = self._maximum_input_bytes
+        submission = await _read(
+            request, partial(submission_from_proto, request, current_traceparent(), maximum)
+        )
         concerns(submission.namespace, submission.execution_id)
         accepted = await self._use.submit_workflow(submission, client_of(context))
         concerns(submission.namespace, accepted.execution_id)
@@ -87,8 +101,11 @@ class SubmissionServicer(pb_grpc.SubmissionServiceServicer):
         self, request: pb.SubmitWorkflowsRequest, context: Context
     ) -> pb.SubmitWorkflowsResponse:
         """See submission_service.proto."""
-        traceparent = current_traceparent()
-        submissions = [submission_from_proto(item, traceparent) for item in request.requests]
+        traceparent, maximum = current_traceparent(), self._maximum_input_bytes
+        submissions = await _read(
+            request,
+            lambda: [submission_from_proto(item, traceparent, maximum) for item in request.requests],
+        )
         outcomes = await self._use.submit_workflows(submissions, client_of(context))
         return pb.SubmitWorkflowsResponse(results=map(_result, outcomes))
 
@@ -109,6 +126,11 @@ class SubmissionServicer(pb_grpc.SubmissionServiceServicer):
             workflow_versions=[version_to_proto(version, None) for version in page.versions],
             next_page_token=page.next_page_token,
         )
+
+
+async def _read(request: Message, read: Callable[[], Read]) -> Read:
+    """Read a large request beside the event loop, where it would hold everyone up."""
+    return read() if request.ByteSize() <= _READ_ON_THE_LOOP else await asyncio.to_thread(read)
 
 
 def _accepted(accepted: Accepted) -> pb.SubmitWorkflowResponse:

@@ -18,14 +18,17 @@ if TYPE_CHECKING:
 
 
 def submission_from_proto(
-    message: submission_service_pb2.SubmitWorkflowRequest, traceparent: str
+    message: submission_service_pb2.SubmitWorkflowRequest, traceparent: str, maximum_input_bytes: int
 ) -> Submission:
-    """Return what a caller asks for; what cannot be read is among its violations."""
+    """Return what a caller asks for; what cannot be read is among its violations.
+
+    An input of more than `maximum_input_bytes` is not read.
+    """
     violations: list[FieldViolation] = []
     return Submission(
         namespace=message.namespace or DEFAULT_NAMESPACE,
         source=_source(message),
-        input=_input(message, violations),
+        input=_input(message, maximum_input_bytes, violations),
         execution_id=message.execution_id,
         request_id=message.request_id,
         labels=dict(message.labels),
@@ -46,21 +49,30 @@ def _source(
 
 
 def _input(
-    message: submission_service_pb2.SubmitWorkflowRequest, violations: list[FieldViolation]
+    message: submission_service_pb2.SubmitWorkflowRequest, maximum: int, violations: list[FieldViolation]
 ) -> Payload:
     by_hand = message.HasField("input")
     if message.HasField("input_payload"):
         if by_hand:
             words = "`input` and `input_payload` exclude each other"
             violations.append(FieldViolation("input_payload", words, "AMBIGUOUS_PAYLOAD"))
-        return _exact_input(message, violations)
-    return Payload(json_from_value(message.input, "input", violations)) if by_hand else NULL
+        payload = payload_from_proto(message.input_payload, "input_payload", violations)
+        if _is_small("input_payload", payload.size, maximum, violations):
+            _check_json(payload, violations)
+        return payload
+    if not by_hand or not _is_small("input", message.input.ByteSize(), maximum, violations):
+        return NULL
+    return Payload(json_from_value(message.input, "input", violations))
 
 
-def _exact_input(
-    message: submission_service_pb2.SubmitWorkflowRequest, violations: list[FieldViolation]
-) -> Payload:
-    payload = payload_from_proto(message.input_payload, "input_payload", violations)
+def _is_small(field: str, size: int, maximum: int, violations: list[FieldViolation]) -> bool:
+    if size > maximum:
+        words = f"{size:,} bytes, and at most {maximum:,} are allowed"
+        violations.append(FieldViolation(field, words, "LIMIT_EXCEEDED"))
+    return size <= maximum
+
+
+def _check_json(payload: Payload, violations: list[FieldViolation]) -> None:
     if payload.is_json:
         try:
             read_json(payload.data)
@@ -69,7 +81,6 @@ def _exact_input(
                 FieldViolation(f"input_payload{_joined(fault.path)}", fault.message, "BAD_JSON")
                 for fault in error.faults
             )
-    return payload
 
 
 def _joined(path: str) -> str:

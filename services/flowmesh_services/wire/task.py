@@ -153,8 +153,8 @@ def _unsuccessful(
 
 def _failed(message: task_pb2.TaskFailure, maximum_bytes: int, violations: list[FieldViolation]) -> Failed:
     failure = handler_failure(message.failure, "failure.failure", violations)
-    if failure.details is not None and len(failure.details.data) > maximum_bytes:
-        words = f"has {len(failure.details.data):,} bytes; at most {maximum_bytes:,} are allowed"
+    if failure.details is not None and failure.details.size > maximum_bytes:
+        words = f"has {failure.details.size:,} bytes; at most {maximum_bytes:,} are allowed"
         violations.append(FieldViolation("failure.failure.details", words, "TOO_LONG"))
     delay: Micros | None = None
     if message.HasField("next_retry_delay"):
@@ -164,10 +164,10 @@ def _failed(message: task_pb2.TaskFailure, maximum_bytes: int, violations: list[
 
 
 def _refuse_large(payload: Payload, maximum_bytes: int) -> None:
-    if len(payload.data) > maximum_bytes:
+    if payload.size > maximum_bytes:
         raise OutputTooLarge(
-            f"the output has {len(payload.data):,} bytes; at most {maximum_bytes:,} are accepted",
-            metadata={"bytes": str(len(payload.data)), "maximum_bytes": str(maximum_bytes)},
+            f"the output has {payload.size:,} bytes; at most {maximum_bytes:,} are accepted",
+            metadata={"bytes": str(payload.size), "maximum_bytes": str(maximum_bytes)},
         )
 
 

@@ -159,4 +159,4 @@ class StreamChannel:
 
 
 def _size(assignment: Assignment) -> int:
-    return len(assignment.task.input.data) + _TASK_BYTES
+    return assignment.task.input.size + _TASK_BYTES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 _CREATE = statement("create")
 _RESOLVE = statement("resolve")
+
+_ENCODED_ON_THE_LOOP = 1_000
+"""Nodes of definitions."""
 
 DefinitionKey = tuple[str, str]
 """The namespace and the digest of a definition."""
@@ -46,7 +50,11 @@ class Submission:
 
     async def run(self, borrowed: Connection) -> list[CreateResult]:
         """Accept the batch; see `ExecutionStore.create`."""
-        created = self._created(await borrowed.fetch(_CREATE, *self._arguments()))
+        nodes = sum(len(workflow.nodes) for workflow in self.definitions.values())
+        # What takes long to encode would hold the event loop up, on which leases are renewed.
+        is_large = nodes > _ENCODED_ON_THE_LOOP
+        arguments = await asyncio.to_thread(self._arguments) if is_large else self._arguments()
+        created = self._created(await borrowed.fetch(_CREATE, *arguments))
         others = [place for place in range(len(self._executions)) if place not in created]
         decided = {
             place: CreateResult(CreateStatus.CREATED, self._executions[place].key) for place in created

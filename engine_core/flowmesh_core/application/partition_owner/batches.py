@@ -30,7 +30,7 @@ def batches_of(
 
 def _weight(command: Command) -> int:
     if isinstance(command, CompleteTask):
-        return len(command.output.data)
+        return command.output.size
     if isinstance(command, FailTask) and command.failure.details is not None:
-        return len(command.failure.details.data)
+        return command.failure.details.size
     return 0

@@ -58,7 +58,7 @@ class Dispatcher:
     def _adapt(self, taken: Sequence[TakenTask]) -> None:
         """Take fewer at once while tasks are large, so that memory holds few of them."""
         if taken:
-            average = sum(len(each.task.input.data) for each in taken) // len(taken)
+            average = sum(each.task.input.size for each in taken) // len(taken)
             self._limit = max(1, min(self._desk.settings.take_limit, _TAKE_BYTES // (average + 1)))
 
     async def _listen(self) -> None:
