@@ -6,7 +6,7 @@ from flowmesh_core.ports.outbox import Outgoing
 from tests.contract.transports import execution
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Collection, Mapping
 
     from flowmesh_core.domain.identity import ExecutionKey
     from tests.contract.transports import Transport
@@ -43,3 +43,18 @@ async def test_leaving_one_subscription_keeps_the_others(transport: Transport) -
             pass
         await process.outbox.flush(Outgoing(changed={7: {execution(1): 1}}))
         assert await _news(hints) == {execution(1): 1}
+
+
+async def _closed(closings: AsyncIterator[Collection[ExecutionKey]]) -> Collection[ExecutionKey]:
+    while not (batch := await anext(closings)):
+        pass
+    return batch
+
+
+async def test_closings_are_heard_of_all_partitions(transport: Transport) -> None:
+    process, other = transport.process(), transport.process()
+    async with process.watch_hints.closings() as first, other.watch_hints.closings() as second:
+        await process.outbox.flush(Outgoing(changed={7: {execution(1): 4}}))
+        await process.outbox.flush(Outgoing(closed={7: [execution(1)], 9: [execution(2), execution(3)]}))
+        for closings in (first, second):
+            assert set(await _closed(closings)) == {execution(1), execution(2), execution(3)}

@@ -168,7 +168,7 @@ def watch_item(message: orchestration.WatchExecutionResponse) -> WatchItem | Non
         case "gap":
             return Gap(message.gap.oldest_sequence)
         case "end":
-            return End(execution(message.end.execution))
+            return End(execution(message.end.execution, message.end.results))
         case _:
             return None
 

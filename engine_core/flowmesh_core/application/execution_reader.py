@@ -101,7 +101,15 @@ class ExecutionReader:
             ExecutionNotFound: There is none.
             StoreUnavailable: The store does not answer.
         """
-        record = await self.record(key)
+        return await self.fold(await self.record(key))
+
+    async def fold(self, record: ExecutionRecord) -> ExecutionSnapshot:
+        """Return the execution of a record, which may be older, as its history tells it now.
+
+        Raises:
+            StoreUnavailable: The store does not answer.
+        """
+        key = record.key
         life = (key, record.created_at)  # an id may be used again after its execution was removed
         folded = self._folded.get(life)
         if folded is None:

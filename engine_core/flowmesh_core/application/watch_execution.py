@@ -51,7 +51,15 @@ class Ended:
     snapshot: ExecutionSnapshot
 
 
-WatchMessage = Began | Happened | NothingNew | Ended
+@dataclass(frozen=True, slots=True)
+class Resulted:
+    """The execution is closed; nothing of it was sent before."""
+
+    resume_token: str
+    snapshot: ExecutionSnapshot
+
+
+WatchMessage = Began | Happened | NothingNew | Ended | Resulted
 
 
 class WatchExecution:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from flowmesh_core.application.backoff import Backoff
@@ -86,18 +86,31 @@ class WatchHub:
             TooManyWatchers: This process serves as many as it may.
             StoreUnavailable: It shuts down.
         """
+        with self.admitted():
+            feed = self._join(key, partition)
+            try:
+                await self._partitions[partition].ready()
+                yield feed
+            finally:
+                await self._leave(feed, partition)
+
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """Count a stream in while it is open.
+
+        Raises:
+            TooManyWatchers: This process serves as many as it may.
+            StoreUnavailable: It shuts down.
+        """
         if self._draining:
             raise StoreUnavailable("the server shuts down", retry_after=0.0)
         if self._watchers >= self._settings.maximum_watchers:
             raise TooManyWatchers("this server has as many watchers as it may", retry_after=1.0)
         self._count(1)
-        feed = self._join(key, partition)
         try:
-            await self._partitions[partition].ready()
-            yield feed
+            yield
         finally:
             self._count(-1)
-            await self._leave(feed, partition)
 
     def _count(self, change: int) -> None:
         self._watchers += change

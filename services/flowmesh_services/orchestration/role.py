@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flowmesh.v1 import orchestration_service_pb2_grpc as pb_grpc
+from flowmesh_core.application.await_execution import AwaitExecution
 from flowmesh_core.application.cancel_execution import CancelExecution, CancelPorts, DecisionPatience
+from flowmesh_core.application.closings import Closings
 from flowmesh_core.application.execution_reader import ExecutionReader
 from flowmesh_core.application.get_execution import GetExecution
 from flowmesh_core.application.list_events import ListEvents
@@ -70,24 +72,33 @@ def orchestration_role(ports: OrchestrationPorts, options: OrchestrationOptions)
     """Return the role, ready to be served."""
     replies = ReplyDesk(ports.mailbox, options.mailbox, ports.clock)
     hub = WatchHub(ports.hints, ports.histories, ports.clock, ports.telemetry, options.watch)
-    servicer = OrchestrationServicer(_use_cases(ports, options, replies, hub))
+    closings = Closings(ports.hints, ports.clock)
+    servicer = OrchestrationServicer(_use_cases(ports, options, replies, hub, closings))
 
     def register(server: grpc.aio.Server) -> None:
         pb_grpc.add_OrchestrationServiceServicer_to_server(servicer, server)
 
     async def drain() -> None:
         hub.drain()
+        closings.wake_all()
 
     return ServedRole(
         "orchestration",
         services=(Service(SERVICE, register),),
-        background=(Background("replies to callers", replies.run),),
+        background=(
+            Background("replies to callers", replies.run),
+            Background("executions that close", closings.run),
+        ),
         drain=drain,
     )
 
 
 def _use_cases(
-    ports: OrchestrationPorts, options: OrchestrationOptions, replies: ReplyDesk, hub: WatchHub
+    ports: OrchestrationPorts,
+    options: OrchestrationOptions,
+    replies: ReplyDesk,
+    hub: WatchHub,
+    closings: Closings,
 ) -> OrchestrationUseCases:
     reader = ExecutionReader(ports.executions, ports.histories, ports.graphs)
     offered = OfferedHandlers(ports.workers, ports.telemetry)
@@ -96,6 +107,7 @@ def _use_cases(
         get_execution=GetExecution(reader, offered),
         list_executions=ListExecutions(ports.executions),
         watch_execution=WatchExecution(reader, offered, hub),
+        await_execution=AwaitExecution(reader, closings, hub),
         cancel_execution=CancelExecution(reader, cancel, options.patience),
         list_events=ListEvents(reader, ports.histories),
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from flowmesh.v1 import orchestration_service_pb2 as pb
 from flowmesh.v1 import orchestration_service_pb2_grpc as pb_grpc
+from flowmesh_core.domain.errors import FieldViolation, InvalidRequest
 from flowmesh_core.domain.identity import DEFAULT_NAMESPACE, ExecutionKey
 from flowmesh_services.runtime.caller import concerns, current_traceparent
 from flowmesh_services.wire.event import event_to_proto
@@ -20,16 +21,17 @@ from flowmesh_services.wire.execution import (
 from flowmesh_services.wire.orchestration import cancel_from_proto, filter_from_proto, watch_to_proto
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
     from typing import Any, Protocol
 
     from grpc.aio import ServicerContext
 
+    from flowmesh_core.application.await_execution import AwaitExecution
     from flowmesh_core.application.cancel_execution import CancelExecution
     from flowmesh_core.application.get_execution import GetExecution
     from flowmesh_core.application.list_events import ListEvents
     from flowmesh_core.application.list_executions import ListExecutions
-    from flowmesh_core.application.watch_execution import WatchExecution
+    from flowmesh_core.application.watch_execution import WatchExecution, WatchMessage
 
     Context = ServicerContext[Any, Any]
 
@@ -47,6 +49,7 @@ class OrchestrationUseCases:
     get_execution: GetExecution
     list_executions: ListExecutions
     watch_execution: WatchExecution
+    await_execution: AwaitExecution
     cancel_execution: CancelExecution
     list_events: ListEvents
 
@@ -81,9 +84,17 @@ class OrchestrationServicer(pb_grpc.OrchestrationServiceServicer):
         self, request: pb.WatchExecutionRequest, _context: Context
     ) -> AsyncIterator[pb.WatchExecutionResponse]:
         """See orchestration_service.proto."""
-        async with aclosing(self._use.watch_execution(_key(request), request.resume_token)) as messages:
+        async with aclosing(self._watch(request)) as messages:
             async for message in messages:
                 yield await watch_to_proto(message, payloads=request.include_payloads)
+
+    def _watch(self, request: pb.WatchExecutionRequest) -> AsyncGenerator[WatchMessage, None]:
+        if request.mode == pb.WATCH_MODE_UNSPECIFIED:
+            return self._use.watch_execution(_key(request), request.resume_token)
+        if request.mode == pb.WATCH_MODE_TERMINAL_ONLY:
+            return self._use.await_execution(_key(request))
+        words = f"{request.mode} is not a WatchMode"
+        raise InvalidRequest(f"mode: {words}", violations=(FieldViolation("mode", words, "UNKNOWN_ENUM"),))
 
     async def CancelExecution(
         self, request: pb.CancelExecutionRequest, _context: Context

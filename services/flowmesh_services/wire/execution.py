@@ -62,6 +62,13 @@ async def nodes_to_proto(snapshot: ExecutionSnapshot, *, payloads: bool) -> list
     return messages
 
 
+def results_to_proto(snapshot: ExecutionSnapshot, *, payloads: bool) -> list[execution_pb2.NodeExecution]:
+    """Return the nodes of a closed execution that no other depends on."""
+    view = snapshot.view
+    sinks = (index for index, planned in enumerate(view.graph.nodes) if not planned.children)
+    return [_node(view, index, snapshot.offered, payloads=payloads) for index in sinks]
+
+
 def _node(
     view: ExecutionView, index: int, offered: frozenset[str], *, payloads: bool
 ) -> execution_pb2.NodeExecution:

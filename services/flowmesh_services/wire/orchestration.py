@@ -6,13 +6,20 @@ from typing import TYPE_CHECKING
 
 from flowmesh.v1 import orchestration_service_pb2 as pb
 from flowmesh_core.application.cancel_execution import DEFAULT_GRACE, CancelRequest
-from flowmesh_core.application.watch_execution import Began, Ended, Happened, NothingNew, WatchMessage
+from flowmesh_core.application.watch_execution import (
+    Began,
+    Ended,
+    Happened,
+    NothingNew,
+    Resulted,
+    WatchMessage,
+)
 from flowmesh_core.domain.errors import FieldViolation
 from flowmesh_core.domain.identity import DEFAULT_NAMESPACE, ExecutionKey
 from flowmesh_core.domain.states import ExecutionStatus
 from flowmesh_core.ports.execution_store import ExecutionFilter
 from flowmesh_services.wire.event import event_to_proto
-from flowmesh_services.wire.execution import nodes_to_proto, snapshot_to_proto
+from flowmesh_services.wire.execution import nodes_to_proto, results_to_proto, snapshot_to_proto
 from flowmesh_services.wire.timestamp import duration_from_proto, timestamp_from_proto
 
 if TYPE_CHECKING:
@@ -59,6 +66,9 @@ async def watch_to_proto(message: WatchMessage, *, payloads: bool) -> pb.WatchEx
             response.bookmark.SetInParent()
         case Ended(snapshot=snapshot):
             response.end.execution.CopyFrom(snapshot_to_proto(snapshot))
+        case Resulted(snapshot=snapshot):
+            response.end.execution.CopyFrom(snapshot_to_proto(snapshot))
+            response.end.results.extend(results_to_proto(snapshot, payloads=payloads))
     return response
 
 

@@ -120,21 +120,22 @@ def test_leaving_a_watch_early_ends_its_stream(
     assert len(server.received["WatchExecution"]) == 1
 
 
-def answer() -> orchestration.GetExecutionResponse:
-    response = orchestration.GetExecutionResponse(execution=execution(DONE))
+def result() -> orchestration.WatchExecutionResponse:
+    response = end()
     made = execution_pb2.NODE_STATE_COMPLETED
-    response.nodes.add(node_id="a", state=made).output.data = b"1"
-    response.nodes.add(node_id="b", state=made, dependencies=["a"]).output.data = b'{"n":[1]}'
-    raw = response.nodes.add(node_id="c", state=made, dependencies=["a"])
+    response.end.results.add(node_id="b", state=made, dependencies=["a"]).output.data = b'{"n":[1]}'
+    raw = response.end.results.add(node_id="c", state=made, dependencies=["a"])
     raw.output.data, raw.output.content_type = b"\x00", "application/octet-stream"
-    response.nodes.add(node_id="d", state=execution_pb2.NODE_STATE_SKIPPED, dependencies=["a"])
+    response.end.results.add(node_id="d", state=execution_pb2.NODE_STATE_SKIPPED, dependencies=["a"])
     return response
 
 
 def test_result_is_what_the_sinks_returned(server: ScriptedServer, handle: flowmesh.ExecutionHandle) -> None:
-    server.script("WatchExecution", [snapshot(0), end()])
-    server.script("GetExecution", answer())
+    server.script("WatchExecution", [BOOKMARK, AWAY], [result()])
     assert handle.result() == {"b": {"n": [1]}, "c": flowmesh.Payload(b"\x00", "application/octet-stream")}
+    request = server.received["WatchExecution"][0].request
+    assert request.mode == orchestration.WATCH_MODE_TERMINAL_ONLY
+    assert request.include_payloads
 
 
 def test_a_failed_execution_raises_its_failure(
@@ -157,8 +158,7 @@ def test_a_cancelled_execution_raises(server: ScriptedServer, handle: flowmesh.E
 
 
 async def test_the_async_watch_does_the_same(server: ScriptedServer) -> None:
-    server.script("WatchExecution", [snapshot(2), event(3), AWAY], [event(3), event(4), end()], [end()])
-    server.script("GetExecution", answer())
+    server.script("WatchExecution", [snapshot(2), event(3), AWAY], [event(3), event(4), end()], [result()])
     async with flowmesh.AsyncClient(server.address, timeout=5) as client:
         handle = client.handle("e1")
         items = [item async for item in handle.watch()]

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from flowmesh._client.watch import WatchCursor
 from flowmesh._models import Execution, Failure
 from flowmesh._outcomes import ExecutionCancelled, ExecutionFailed
 from flowmesh._states import ExecutionState, NodeState
+from flowmesh.v1 import orchestration_service_pb2 as orchestration
 
 if TYPE_CHECKING:
     from flowmesh._models import NodeExecution
 
 
-def check(execution: Execution) -> None:
-    """Pass only a completed execution.
+def cursor(namespace: str, execution_id: str, timeout: float | None, connect_timeout: float) -> WatchCursor:
+    """A watch for the end alone, which brings the outputs of the sinks."""
+    return WatchCursor(
+        namespace,
+        execution_id,
+        payloads=True,
+        mode=orchestration.WATCH_MODE_TERMINAL_ONLY,
+        timeout=timeout,
+        connect_timeout=connect_timeout,
+    )
 
-    Raises:
-        ExecutionFailed: It failed.
-        ExecutionCancelled: It was cancelled.
-    """
+
+def _check(execution: Execution) -> None:
     if execution.state is ExecutionState.CANCELLED:
         raise ExecutionCancelled(execution.execution_id)
     if execution.state is not ExecutionState.COMPLETED:
@@ -26,10 +34,14 @@ def check(execution: Execution) -> None:
 
 
 def outputs(execution: Execution) -> dict[str, Any]:
-    """What the sink nodes that completed returned: nodes that no other depends on, by id."""
-    inner = {parent for node in execution.nodes for parent in node.dependencies}
-    ended = [node for node in execution.nodes if node.state is NodeState.COMPLETED]
-    return {node.node_id: _value(node) for node in ended if node.node_id not in inner}
+    """What the sink nodes that completed returned, by id; the execution is one that ended, with its sinks.
+
+    Raises:
+        ExecutionFailed: It failed.
+        ExecutionCancelled: It was cancelled.
+    """
+    _check(execution)
+    return {node.node_id: _value(node) for node in execution.nodes if node.state is NodeState.COMPLETED}
 
 
 def _value(node: NodeExecution) -> Any:  # noqa: ANN401 - any JSON value

@@ -74,10 +74,12 @@ class ExecutionHandle:
             ResultTimeoutError: The timeout passed.
             ServiceError: As for `watch`.
         """
-        for item in self.watch(timeout=timeout):
+        cursor = results.cursor(self._namespace, self.id, timeout, self._transport.timeout)
+        outputs: dict[str, Any] = {}
+        for item in self._transport.watch(cursor):
             if isinstance(item, End):
-                results.check(item.execution)
-        return results.outputs(self.describe(payloads=True))
+                outputs = results.outputs(item.execution)
+        return outputs
 
     def cancel(self, reason: str = "", *, grace: timedelta | None = None) -> ExecutionState:
         """Cancel the execution and return its state after that: CANCELLING or a terminal one.

@@ -38,6 +38,7 @@ class WatchCursor:
         namespace: The namespace of the execution.
         execution_id: The execution.
         payloads: Whether to ask for outputs.
+        mode: How much to ask for.
         timeout: Seconds until the watch gives up; None never does.
         connect_timeout: Seconds to try before the first message.
     """
@@ -48,6 +49,7 @@ class WatchCursor:
         execution_id: str,
         *,
         payloads: bool = False,
+        mode: orchestration.WatchMode = orchestration.WATCH_MODE_UNSPECIFIED,
         timeout: float | None = None,
         connect_timeout: float = 30.0,
         clock: Callable[[], float] = time.monotonic,
@@ -56,6 +58,7 @@ class WatchCursor:
             namespace=namespace,
             execution_id=execution_id,
             include_payloads=payloads,
+            mode=mode,
         )
         self._clock = clock
         self._deadline = None if timeout is None else clock() + timeout

@@ -28,7 +28,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'flowmesh/v1/orchestration_service.proto\x12\x0b\x66lowmesh.v1\x1a\x17\x66lowmesh/v1/event.proto\x1a\x1b\x66lowmesh/v1/execution.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"o\n\x13GetExecutionRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x14\n\x0c\x65xecution_id\x18\x02 \x01(\t\x12\x15\n\rinclude_nodes\x18\x03 \x01(\x08\x12\x18\n\x10include_payloads\x18\x04 \x01(\x08\"l\n\x14GetExecutionResponse\x12)\n\texecution\x18\x01 \x01(\x0b\x32\x16.flowmesh.v1.Execution\x12)\n\x05nodes\x18\x02 \x03(\x0b\x32\x1a.flowmesh.v1.NodeExecution\"\xeb\x02\n\x15ListExecutionsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x15\n\rworkflow_name\x18\x02 \x01(\t\x12+\n\x06states\x18\x03 \x03(\x0e\x32\x1b.flowmesh.v1.ExecutionState\x12>\n\x06labels\x18\x04 \x03(\x0b\x32..flowmesh.v1.ListExecutionsRequest.LabelsEntry\x12\x31\n\rcreated_after\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reated_before\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x07 \x01(\x05\x12\x12\n\npage_token\x18\x08 \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"]\n\x16ListExecutionsResponse\x12*\n\nexecutions\x18\x01 \x03(\x0b\x32\x16.flowmesh.v1.Execution\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"p\n\x15WatchExecutionRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x14\n\x0c\x65xecution_id\x18\x02 \x01(\t\x12\x14\n\x0cresume_token\x18\x03 \x01(\t\x12\x18\n\x10include_payloads\x18\x04 \x01(\x08\"\xf6\x01\n\x16WatchExecutionResponse\x12\x14\n\x0cresume_token\x18\x01 \x01(\t\x12)\n\x08snapshot\x18\x02 \x01(\x0b\x32\x15.flowmesh.v1.SnapshotH\x00\x12#\n\x05\x65vent\x18\x03 \x01(\x0b\x32\x12.flowmesh.v1.EventH\x00\x12)\n\x08\x62ookmark\x18\x04 \x01(\x0b\x32\x15.flowmesh.v1.BookmarkH\x00\x12\x1f\n\x03gap\x18\x05 \x01(\x0b\x32\x10.flowmesh.v1.GapH\x00\x12\x1f\n\x03\x65nd\x18\x06 \x01(\x0b\x32\x10.flowmesh.v1.EndH\x00\x42\t\n\x07message\"`\n\x08Snapshot\x12)\n\texecution\x18\x01 \x01(\x0b\x32\x16.flowmesh.v1.Execution\x12)\n\x05nodes\x18\x02 \x03(\x0b\x32\x1a.flowmesh.v1.NodeExecution\"\n\n\x08\x42ookmark\"\x1e\n\x03Gap\x12\x17\n\x0foldest_sequence\x18\x01 \x01(\x03\"0\n\x03\x45nd\x12)\n\texecution\x18\x01 \x01(\x0b\x32\x16.flowmesh.v1.Execution\"\x8f\x01\n\x16\x43\x61ncelExecutionRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x14\n\x0c\x65xecution_id\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12(\n\x05grace\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"E\n\x17\x43\x61ncelExecutionResponse\x12*\n\x05state\x18\x01 \x01(\x0e\x32\x1b.flowmesh.v1.ExecutionState\"}\n\x11ListEventsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x14\n\x0c\x65xecution_id\x18\x02 \x01(\t\x12\x18\n\x10include_payloads\x18\x03 \x01(\x08\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"Q\n\x12ListEventsResponse\x12\"\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x12.flowmesh.v1.Event\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xd0\x03\n\x14OrchestrationService\x12S\n\x0cGetExecution\x12 .flowmesh.v1.GetExecutionRequest\x1a!.flowmesh.v1.GetExecutionResponse\x12Y\n\x0eListExecutions\x12\".flowmesh.v1.ListExecutionsRequest\x1a#.flowmesh.v1.ListExecutionsResponse\x12[\n\x0eWatchExecution\x12\".flowmesh.v1.WatchExecutionRequest\x1a#.flowmesh.v1.WatchExecutionResponse0\x01\x12\\\n\x0f\x43\x61ncelExecution\x12#.flowmesh.v1.CancelExecutionRequest\x1a$.flowmesh.v1.CancelExecutionResponse\x12M\n\nListEvents\x12\x1e.flowmesh.v1.ListEventsRequest\x1a\x1f.flowmesh.v1.ListEventsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'flowmesh/v1/orchestration_service.proto\x12\x0b\x66lowmesh.v1\x1a\x17\x66lowmesh/v1/event.proto\x1a\x1b\x66lowmesh/v1/execution.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"o\n\x13GetExecutionRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x14\n\x0c\x65xecution_id\x18\x02 \x01(\t\x12\x15\n\rinclude_nodes\x18\x03 \x01(\x08\x12\x18\n\x10include_payloads\x18\x04 \x01(\x08\"l\n\x14GetExecutionResponse\x12)\n\texecution\x18\x01 \x01(\x0b\x32\x16.flowmesh.v1.Execution\x12)\n\x05nodes\x18\x02 \x03(\x0b\x32\x1a.flowmesh.v1.NodeExecution\"\xeb\x02\n\x15ListExecutionsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x15\n\rworkflow_name\x18\x02 \x01(\t\x12+\n\x06states\x18\x03 \x03(\x0e\x32\x1b.flowmesh.v1.ExecutionState\x12>\n\x06labels\x18\x04 \x03(\x0b\x32..flowmesh.v1.ListExecutionsRequest.LabelsEntry\x12\x31\n\rcreated_after\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reated_before\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x07 \x01(\x05\x12\x12\n\npage_token\x18\x08 \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"]\n\x16ListExecutionsResponse\x12*\n\nexecutions\x18\x01 \x03(\x0b\x32\x16.flowmesh.v1.Execution\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x96\x01\n\x15WatchExecutionRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x14\n\x0c\x65xecution_id\x18\x02 \x01(\t\x12\x14\n\x0cresume_token\x18\x03 \x01(\t\x12\x18\n\x10include_payloads\x18\x04 \x01(\x08\x12$\n\x04mode\x18\x05 \x01(\x0e\x32\x16.flowmesh.v1.WatchMode\"\xf6\x01\n\x16WatchExecutionResponse\x12\x14\n\x0cresume_token\x18\x01 \x01(\t\x12)\n\x08snapshot\x18\x02 \x01(\x0b\x32\x15.flowmesh.v1.SnapshotH\x00\x12#\n\x05\x65vent\x18\x03 \x01(\x0b\x32\x12.flowmesh.v1.EventH\x00\x12)\n\x08\x62ookmark\x18\x04 \x01(\x0b\x32\x15.flowmesh.v1.BookmarkH\x00\x12\x1f\n\x03gap\x18\x05 \x01(\x0b\x32\x10.flowmesh.v1.GapH\x00\x12\x1f\n\x03\x65nd\x18\x06 \x01(\x0b\x32\x10.flowmesh.v1.EndH\x00\x42\t\n\x07message\"`\n\x08Snapshot\x12)\n\texecution\x18\x01 \x01(\x0b\x32\x16.flowmesh.v1.Execution\x12)\n\x05nodes\x18\x02 \x03(\x0b\x32\x1a.flowmesh.v1.NodeExecution\"\n\n\x08\x42ookmark\"\x1e\n\x03Gap\x12\x17\n\x0foldest_sequence\x18\x01 \x01(\x03\"]\n\x03\x45nd\x12)\n\texecution\x18\x01 \x01(\x0b\x32\x16.flowmesh.v1.Execution\x12+\n\x07results\x18\x02 \x03(\x0b\x32\x1a.flowmesh.v1.NodeExecution\"\x8f\x01\n\x16\x43\x61ncelExecutionRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x14\n\x0c\x65xecution_id\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12(\n\x05grace\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"E\n\x17\x43\x61ncelExecutionResponse\x12*\n\x05state\x18\x01 \x01(\x0e\x32\x1b.flowmesh.v1.ExecutionState\"}\n\x11ListEventsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x14\n\x0c\x65xecution_id\x18\x02 \x01(\t\x12\x18\n\x10include_payloads\x18\x03 \x01(\x08\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"Q\n\x12ListEventsResponse\x12\"\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x12.flowmesh.v1.Event\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*E\n\tWatchMode\x12\x1a\n\x16WATCH_MODE_UNSPECIFIED\x10\x00\x12\x1c\n\x18WATCH_MODE_TERMINAL_ONLY\x10\x01\x32\xd0\x03\n\x14OrchestrationService\x12S\n\x0cGetExecution\x12 .flowmesh.v1.GetExecutionRequest\x1a!.flowmesh.v1.GetExecutionResponse\x12Y\n\x0eListExecutions\x12\".flowmesh.v1.ListExecutionsRequest\x1a#.flowmesh.v1.ListExecutionsResponse\x12[\n\x0eWatchExecution\x12\".flowmesh.v1.WatchExecutionRequest\x1a#.flowmesh.v1.WatchExecutionResponse0\x01\x12\\\n\x0f\x43\x61ncelExecution\x12#.flowmesh.v1.CancelExecutionRequest\x1a$.flowmesh.v1.CancelExecutionResponse\x12M\n\nListEvents\x12\x1e.flowmesh.v1.ListEventsRequest\x1a\x1f.flowmesh.v1.ListEventsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,6 +37,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_LISTEXECUTIONSREQUEST_LABELSENTRY']._loaded_options = None
   _globals['_LISTEXECUTIONSREQUEST_LABELSENTRY']._serialized_options = b'8\001'
+  _globals['_WATCHMODE']._serialized_start=1925
+  _globals['_WATCHMODE']._serialized_end=1994
   _globals['_GETEXECUTIONREQUEST']._serialized_start=175
   _globals['_GETEXECUTIONREQUEST']._serialized_end=286
   _globals['_GETEXECUTIONRESPONSE']._serialized_start=288
@@ -47,26 +49,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTEXECUTIONSREQUEST_LABELSENTRY']._serialized_end=762
   _globals['_LISTEXECUTIONSRESPONSE']._serialized_start=764
   _globals['_LISTEXECUTIONSRESPONSE']._serialized_end=857
-  _globals['_WATCHEXECUTIONREQUEST']._serialized_start=859
-  _globals['_WATCHEXECUTIONREQUEST']._serialized_end=971
-  _globals['_WATCHEXECUTIONRESPONSE']._serialized_start=974
-  _globals['_WATCHEXECUTIONRESPONSE']._serialized_end=1220
-  _globals['_SNAPSHOT']._serialized_start=1222
-  _globals['_SNAPSHOT']._serialized_end=1318
-  _globals['_BOOKMARK']._serialized_start=1320
-  _globals['_BOOKMARK']._serialized_end=1330
-  _globals['_GAP']._serialized_start=1332
-  _globals['_GAP']._serialized_end=1362
-  _globals['_END']._serialized_start=1364
-  _globals['_END']._serialized_end=1412
-  _globals['_CANCELEXECUTIONREQUEST']._serialized_start=1415
-  _globals['_CANCELEXECUTIONREQUEST']._serialized_end=1558
-  _globals['_CANCELEXECUTIONRESPONSE']._serialized_start=1560
-  _globals['_CANCELEXECUTIONRESPONSE']._serialized_end=1629
-  _globals['_LISTEVENTSREQUEST']._serialized_start=1631
-  _globals['_LISTEVENTSREQUEST']._serialized_end=1756
-  _globals['_LISTEVENTSRESPONSE']._serialized_start=1758
-  _globals['_LISTEVENTSRESPONSE']._serialized_end=1839
-  _globals['_ORCHESTRATIONSERVICE']._serialized_start=1842
-  _globals['_ORCHESTRATIONSERVICE']._serialized_end=2306
+  _globals['_WATCHEXECUTIONREQUEST']._serialized_start=860
+  _globals['_WATCHEXECUTIONREQUEST']._serialized_end=1010
+  _globals['_WATCHEXECUTIONRESPONSE']._serialized_start=1013
+  _globals['_WATCHEXECUTIONRESPONSE']._serialized_end=1259
+  _globals['_SNAPSHOT']._serialized_start=1261
+  _globals['_SNAPSHOT']._serialized_end=1357
+  _globals['_BOOKMARK']._serialized_start=1359
+  _globals['_BOOKMARK']._serialized_end=1369
+  _globals['_GAP']._serialized_start=1371
+  _globals['_GAP']._serialized_end=1401
+  _globals['_END']._serialized_start=1403
+  _globals['_END']._serialized_end=1496
+  _globals['_CANCELEXECUTIONREQUEST']._serialized_start=1499
+  _globals['_CANCELEXECUTIONREQUEST']._serialized_end=1642
+  _globals['_CANCELEXECUTIONRESPONSE']._serialized_start=1644
+  _globals['_CANCELEXECUTIONRESPONSE']._serialized_end=1713
+  _globals['_LISTEVENTSREQUEST']._serialized_start=1715
+  _globals['_LISTEVENTSREQUEST']._serialized_end=1840
+  _globals['_LISTEVENTSRESPONSE']._serialized_start=1842
+  _globals['_LISTEVENTSRESPONSE']._serialized_end=1923
+  _globals['_ORCHESTRATIONSERVICE']._serialized_start=1997
+  _globals['_ORCHESTRATIONSERVICE']._serialized_end=2461
 # @@protoc_insertion_point(module_scope)

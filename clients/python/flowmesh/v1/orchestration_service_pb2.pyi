@@ -5,12 +5,20 @@ from flowmesh.v1 import execution_pb2 as _execution_pb2
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class WatchMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    WATCH_MODE_UNSPECIFIED: _ClassVar[WatchMode]
+    WATCH_MODE_TERMINAL_ONLY: _ClassVar[WatchMode]
+WATCH_MODE_UNSPECIFIED: WatchMode
+WATCH_MODE_TERMINAL_ONLY: WatchMode
 
 class GetExecutionRequest(_message.Message):
     __slots__ = ("namespace", "execution_id", "include_nodes", "include_payloads")
@@ -68,16 +76,18 @@ class ListExecutionsResponse(_message.Message):
     def __init__(self, executions: _Optional[_Iterable[_Union[_execution_pb2.Execution, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class WatchExecutionRequest(_message.Message):
-    __slots__ = ("namespace", "execution_id", "resume_token", "include_payloads")
+    __slots__ = ("namespace", "execution_id", "resume_token", "include_payloads", "mode")
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     EXECUTION_ID_FIELD_NUMBER: _ClassVar[int]
     RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_PAYLOADS_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     execution_id: str
     resume_token: str
     include_payloads: bool
-    def __init__(self, namespace: _Optional[str] = ..., execution_id: _Optional[str] = ..., resume_token: _Optional[str] = ..., include_payloads: bool = ...) -> None: ...
+    mode: WatchMode
+    def __init__(self, namespace: _Optional[str] = ..., execution_id: _Optional[str] = ..., resume_token: _Optional[str] = ..., include_payloads: bool = ..., mode: _Optional[_Union[WatchMode, str]] = ...) -> None: ...
 
 class WatchExecutionResponse(_message.Message):
     __slots__ = ("resume_token", "snapshot", "event", "bookmark", "gap", "end")
@@ -114,10 +124,12 @@ class Gap(_message.Message):
     def __init__(self, oldest_sequence: _Optional[int] = ...) -> None: ...
 
 class End(_message.Message):
-    __slots__ = ("execution",)
+    __slots__ = ("execution", "results")
     EXECUTION_FIELD_NUMBER: _ClassVar[int]
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
     execution: _execution_pb2.Execution
-    def __init__(self, execution: _Optional[_Union[_execution_pb2.Execution, _Mapping]] = ...) -> None: ...
+    results: _containers.RepeatedCompositeFieldContainer[_execution_pb2.NodeExecution]
+    def __init__(self, execution: _Optional[_Union[_execution_pb2.Execution, _Mapping]] = ..., results: _Optional[_Iterable[_Union[_execution_pb2.NodeExecution, _Mapping]]] = ...) -> None: ...
 
 class CancelExecutionRequest(_message.Message):
     __slots__ = ("namespace", "execution_id", "request_id", "reason", "grace")

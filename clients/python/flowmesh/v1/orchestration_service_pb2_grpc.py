@@ -104,7 +104,8 @@ class OrchestrationServiceServicer(object):
         any replica with the newest token received: the stream goes on with the
         event after it and sends no snapshot. A server may end a stream with
         status OK and without `end` (after 30 minutes, or to shut down); resume it
-        the same way. A closed execution is shown and ended: from the start by its
+        the same way. In the mode WATCH_MODE_TERMINAL_ONLY there is nothing to
+        resume: call again. A closed execution is shown and ended: from the start by its
         snapshot, from a token by the events after it.
 
         Errors: EXECUTION_NOT_FOUND (NOT_FOUND), INVALID_RESUME_TOKEN

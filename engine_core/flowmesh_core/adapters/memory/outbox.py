@@ -58,6 +58,9 @@ class MemoryOutbox:
     def _tell(self, outgoing: Outgoing) -> None:
         for partition, changed in outgoing.changed.items():
             self._transport.hints.publish(str(partition), dict(changed))
+        closed = [key for keys in outgoing.closed.values() for key in keys]
+        if closed:
+            self._transport.closings.publish("", closed)
         for member_id in dict.fromkeys((*outgoing.replies, *outgoing.cancels)):
             messages: list[MailboxMessage] = [*outgoing.replies.get(member_id, ())]
             messages += outgoing.cancels.get(member_id, ())

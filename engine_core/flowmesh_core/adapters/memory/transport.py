@@ -17,7 +17,7 @@ from flowmesh_core.adapters.memory.channels import Channels
 from flowmesh_core.domain.errors import StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from flowmesh_core.domain.identity import ExecutionKey
     from flowmesh_core.domain.time import Micros
@@ -57,6 +57,7 @@ class MemoryTransport:
         self.available = True
         self.mail: Channels[Sequence[MailboxMessage]] = Channels(_CAPACITY)
         self.hints: Channels[Mapping[ExecutionKey, int]] = Channels(_CAPACITY)
+        self.closings: Channels[Collection[ExecutionKey]] = Channels(_CAPACITY)
         self.arrivals: Channels[QueueName] = Channels(_CAPACITY)
         self._last_entry = 0
         self._waiters: set[asyncio.Future[None]] = set()
@@ -86,7 +87,7 @@ class MemoryTransport:
 
     def interrupt(self) -> None:
         """Break the connections of those who listen to channels; they connect again at once."""
-        for channels in (self.mail, self.hints, self.arrivals):
+        for channels in (self.mail, self.hints, self.closings, self.arrivals):
             channels.interrupt()
 
     def next_entry(self) -> int:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Collection, Mapping
 
     from flowmesh_core.adapters.feed import Feed
     from flowmesh_core.adapters.memory.transport import MemoryTransport
@@ -26,7 +26,19 @@ class MemoryWatchHints:
         with self._transport.hints.listen([str(partition)]) as feed:
             yield _hints(feed)
 
+    @asynccontextmanager
+    async def closings(self) -> AsyncIterator[AsyncIterator[Collection[ExecutionKey]]]:
+        """Open a stream of executions that closed."""
+        self._transport.require()
+        with self._transport.closings.listen([""]) as feed:
+            yield _closings(feed)
+
 
 async def _hints(feed: Feed[Mapping[ExecutionKey, int]]) -> AsyncIterator[Mapping[ExecutionKey, int]]:
     while True:
         yield await feed.get() or {}
+
+
+async def _closings(feed: Feed[Collection[ExecutionKey]]) -> AsyncIterator[Collection[ExecutionKey]]:
+    while True:
+        yield await feed.get() or ()

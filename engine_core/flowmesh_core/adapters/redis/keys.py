@@ -9,6 +9,7 @@ fm:{q:NS}:tasks:HANDLER  stream   tasks of a handler, group `workers`, one consu
 fm:{q:NS}:queues         set      handlers that may have such a stream
 fm:{q:NS}:parked         stream   what could not be decoded of the tasks, the newest 1,000
 fm:{q:NS}:arrivals       channel  the namespace and its handlers that got tasks
+fm:closed                channel  executions that closed
 fm:namespaces            set      namespaces that may have queues
 fm:gateways              set      gateways that may hold tasks
 fm:mail:MEMBER           channel  messages to a server process
@@ -26,6 +27,7 @@ from __future__ import annotations
 TASK_GROUP = "workers"
 BODY_FIELD = "m"
 BEAT_FIELD = "beat"
+CLOSED = "fm:closed"
 NAMESPACES = "fm:namespaces"
 GATEWAYS = "fm:gateways"
 REGISTERED_GATEWAYS = "fm:{workers}"

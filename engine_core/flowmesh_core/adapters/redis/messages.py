@@ -88,6 +88,23 @@ def decode_hints(data: bytes) -> dict[ExecutionKey, int]:
     return hints
 
 
+def encode_keys(executions: Iterable[ExecutionKey]) -> bytes:
+    """Return `[version, [namespace, execution id], …]`."""
+    return pack_bytes([_VERSION, *executions])
+
+
+def decode_keys(data: bytes) -> list[ExecutionKey]:
+    """Return executions, raising as `decode_command` does."""
+    found = []
+    for each in _current(data):
+        match each:
+            case [str() as namespace, str() as execution_id, *_]:
+                found.append(ExecutionKey(namespace, execution_id))
+            case _:
+                raise Undecodable("not an execution")
+    return found
+
+
 def encode_names(names: Sequence[str]) -> bytes:
     """Return `[version, name, …]`."""
     return pack_bytes([_VERSION, *names])

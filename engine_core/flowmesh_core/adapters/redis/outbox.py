@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from flowmesh_core.adapters.codec import encode_task
 from flowmesh_core.adapters.redis import keys
-from flowmesh_core.adapters.redis.messages import encode_hints, encode_messages, encode_names
+from flowmesh_core.adapters.redis.messages import encode_hints, encode_keys, encode_messages, encode_names
 from flowmesh_core.adapters.redis.wire import checked, pack
 from flowmesh_core.domain.identity import ExecutionKey
 from flowmesh_core.ports.command_log import QueueEntry
@@ -114,6 +114,9 @@ def _messages(outgoing: Outgoing) -> Iterator[Command]:
     for partition, changed in outgoing.changed.items():
         if changed:
             yield ("PUBLISH", keys.watch(partition), encode_hints(changed))
+    closed = [key for found in outgoing.closed.values() for key in found]
+    if closed:
+        yield ("PUBLISH", keys.CLOSED, encode_keys(closed))
     mailboxes = dict.fromkeys((*outgoing.replies, *outgoing.cancels))
     for member_id in mailboxes:
         messages: list[MailboxMessage] = [

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from flowmesh_core.adapters.redis import keys
 from flowmesh_core.adapters.redis.listener import Listener
-from flowmesh_core.adapters.redis.messages import decode_hints
+from flowmesh_core.adapters.redis.messages import decode_hints, decode_keys
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Collection, Mapping
 
     from flowmesh_core.adapters.redis.connection import RedisClient
     from flowmesh_core.domain.identity import ExecutionKey
@@ -32,6 +32,16 @@ class RedisWatchHints:
         async with self._client.subscriptions.listen([keys.watch(partition)], _CAPACITY) as feed:
             yield Listener(feed, _hints, self._telemetry)
 
+    @asynccontextmanager
+    async def closings(self) -> AsyncIterator[AsyncIterator[Collection[ExecutionKey]]]:
+        """Open a stream of executions that closed."""
+        async with self._client.subscriptions.listen([keys.CLOSED], _CAPACITY) as feed:
+            yield Listener(feed, _closings, self._telemetry)
+
 
 def _hints(body: bytes | None) -> list[Mapping[ExecutionKey, int]]:
     return [{}] if body is None else [decode_hints(body)]
+
+
+def _closings(body: bytes | None) -> list[Collection[ExecutionKey]]:
+    return [()] if body is None else [decode_keys(body)]
