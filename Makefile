@@ -40,6 +40,9 @@ format: setup ## Format Python and protos
 	@$(BIN)/ruff check --fix
 	@$(BIN)/buf format --write
 
+chaos: setup ## Break real processes under load for MINUTES from a SEED, and print what held
+	@$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),5) --seed $(or $(SEED),1) --rate $(or $(RATE),30)
+
 bench: setup ## Measure; takes minutes and wants an idle machine
 	@$(BIN)/python -m pytest tests/benchmarks -m benchmark -s $(BENCH)
 
@@ -58,4 +61,4 @@ $(STAMP): requirements.lock pyproject.toml clients/python/pyproject.toml
 	@.ci/setup "$(PYTHON)" $(VENV)
 	@touch $@
 
-.PHONY: help setup demo test check lint format bench generate lock clean
+.PHONY: help setup demo test check lint format chaos bench generate lock clean

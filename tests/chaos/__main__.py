@@ -27,7 +27,8 @@ def main() -> int:
         seconds=60 * words.minutes,
         load=LoadOptions(rate=words.rate),
         poisons=round(10 * words.minutes),
-        settle_seconds=120.0,
+        settle_seconds=180.0,
+        is_long=True,
     )
     with tempfile.TemporaryDirectory(prefix="flowmesh-chaos-") as temporary:
         directory = Path(temporary) if words.keep is None else words.keep
@@ -42,7 +43,8 @@ def summary(options: ChaosOptions, outcome: Outcome) -> str:
     lines = [f"seed {options.seed}: {len(outcome.faults)} faults in {options.seconds:.0f} s"]
     lines += [f"  {count:>4} x {name}" for name, count in sorted(Counter(outcome.faults).items())]
     lines.append(f"{outcome.accepted} executions were accepted, {outcome.open_executions} are open")
-    lines.append(f"everything had ended {outcome.settled_in:.1f} s after the last fault")
+    lines.append(f"every execution had ended {outcome.settled_in:.1f} s after the last fault")
+    lines.append(f"every client had its answers after {outcome.clients_settled_in:.1f} s")
     lines.append(json.dumps(outcome.verdict, indent=2))
     return "\n".join([*lines, outcome.said])
 

@@ -218,6 +218,8 @@ async def running_cluster(
     """Start `each` processes of every role on these stores."""
     async with AsyncExitStack() as stack:
         cluster = Cluster(stores, directory, each=each, partitions=partitions, stack=stack)
-        stack.push_async_callback(cluster.stop)
-        await cluster.start()
-        yield cluster
+        try:
+            await cluster.start()
+            yield cluster
+        finally:
+            await cluster.stop()

@@ -116,12 +116,17 @@ def stormy_service(weather: Weather, role: str) -> Fault:
     return fault
 
 
-async def half_open(scene: Scene) -> None:
-    """Connections of one process to its stores and clients that lost their other side without a word."""
-    member = scene.any_of(scene.rng.choice(("orchestration", "worker-control")))
-    for proxy in (*member.proxies.values(), scene.cluster.service(member.name)):
-        proxy.half_open()
-    await asyncio.sleep(_OUTAGE_SECONDS)
+def half_open(*roles: str, clients: bool = False) -> Fault:
+    """Connections of one process that lost their other side without a word: to its stores, or its clients."""
+
+    async def fault(scene: Scene) -> None:
+        member = scene.any_of(scene.rng.choice(roles))
+        network = [scene.cluster.service(member.name)] if clients else list(member.proxies.values())
+        for proxy in network:
+            proxy.half_open()
+        await asyncio.sleep(_OUTAGE_SECONDS)
+
+    return fault
 
 
 async def _for_a_while(proxy: Proxy, weather: Weather) -> None:
@@ -132,19 +137,21 @@ async def _for_a_while(proxy: Proxy, weather: Weather) -> None:
         await proxy.become(FAIR)
 
 
-FAULTS: dict[str, Fault] = {
-    **{
-        f"{role} killed": killed(role) for role in ("orchestration", "worker-control", "submission", "reaper")
-    },
-    **{f"{role} paused": paused(role) for role in ("orchestration", "worker-control", "reaper", "worker")},
-    "worker killed": killed("worker"),
-    "zombie killed": killed("zombie"),
+STORE_FAULTS: dict[str, Fault] = {
     "redis killed": redis_killed,
     "redis emptied": redis_emptied,
     "redis older": redis_older,
     "stream deleted": stream_deleted,
     "postgres killed": postgres_killed,
     "postgres backends killed": backends_killed,
+}
+"""What happens to the stores themselves; only one at a time."""
+
+_SERVERS = ("orchestration", "worker-control", "submission", "reaper")
+
+PROCESS_FAULTS: dict[str, Fault] = {
+    **{f"{role} killed": killed(role) for role in (*_SERVERS, "worker", "zombie")},
+    **{f"{role} paused": paused(role) for role in (*_SERVERS, "worker")},
     "redis cut": stormy(CUT, "redis"),
     "redis deaf": stormy(DEAF, "redis"),
     "redis mute": stormy(MUTE, "redis"),
@@ -160,5 +167,10 @@ FAULTS: dict[str, Fault] = {
     "workers slow 250 ms": stormy_service(Weather(delay=0.25), "worker-control"),
     "clients cut": stormy_service(CUT, "orchestration"),
     "submitters mute": stormy_service(MUTE, "submission"),
-    "half-open": half_open,
+    "stores half-open": half_open("orchestration", "worker-control"),
+    "workers half-open": half_open("worker-control", clients=True),
 }
+"""What happens to one process or its network; may come together with a fault of the stores."""
+
+SLOW_FAULTS: dict[str, Fault] = {"clients half-open": half_open("orchestration", clients=True)}
+"""What takes longer to be noticed than a short run lasts: the pings of gRPC are 30 s apart."""

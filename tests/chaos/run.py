@@ -15,12 +15,11 @@ import asyncpg
 from tests.acceptance.processes import COMMAND
 from tests.chaos.cluster import ROOT, Cluster, running_cluster
 from tests.chaos.facts import FactLog
-from tests.chaos.faults import FAULTS, Scene
+from tests.chaos.faults import PROCESS_FAULTS, SLOW_FAULTS, STORE_FAULTS, Fault, Scene
 from tests.chaos.load import Clients, Load, LoadOptions
 from tests.chaos.stores import running_stores
 from tests.chaos.workflows import poison
 
-_WARM_SECONDS = 1.0
 _OPEN = "SELECT count(*) FROM flowmesh.execution WHERE status IN ('PENDING', 'RUNNING', 'CANCELLING')"
 
 
@@ -37,6 +36,7 @@ class ChaosOptions:
         poisons: How many tasks kill their worker.
         settle_seconds: How long everything may take to end after the last heal.
         pause: The longest wait between two faults.
+        is_long: Whether faults come that take long to be noticed.
     """
 
     seed: int
@@ -47,6 +47,7 @@ class ChaosOptions:
     poisons: int = 2
     settle_seconds: float = 60.0
     pause: float = 1.0
+    is_long: bool = False
 
 
 @dataclass
@@ -56,6 +57,7 @@ class Outcome:
     accepted: int = 0
     faults: list[str] = field(default_factory=list)
     settled_in: float = 0.0
+    clients_settled_in: float = 0.0
     open_executions: int = 0
     verdict: dict[str, object] = field(default_factory=dict)
     exit_code: int = -1
@@ -107,25 +109,31 @@ class Run:
             await self._cluster.add_worker("tests.chaos.zombie_process", f"zombie-{number + 1}", number)
 
     async def _storm(self, load: Load) -> None:
+        processes = PROCESS_FAULTS | (SLOW_FAULTS if self._options.is_long else {})
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(load.run(self._options.seconds))
-            tasks.create_task(self._break_things(load))
+            tasks.create_task(self._break(STORE_FAULTS))
+            tasks.create_task(self._break(processes))
+            tasks.create_task(self._poison(load))
 
-    async def _break_things(self, load: Load) -> None:
-        scene = Scene(self._cluster, self._rng)
-        await asyncio.sleep(_WARM_SECONDS)
-        end = time.monotonic() + self._options.seconds - _WARM_SECONDS
+    async def _break(self, faults: dict[str, Fault]) -> None:
+        """Bring one of these faults after the other, each once before any comes again."""
+        rng = Random(self._rng.random())
+        scene = Scene(self._cluster, rng)
+        end = time.monotonic() + self._options.seconds
         names: list[str] = []
-        poisons = self._options.poisons
-        while time.monotonic() < end:
-            names = names or self._rng.sample(sorted(FAULTS), len(FAULTS))
-            name = names.pop()
-            self._outcome.faults.append(name)
-            await FAULTS[name](scene)
-            if poisons:
-                load.spawn(poison(), 0)
-                poisons -= 1
-            await asyncio.sleep(self._rng.uniform(0, self._options.pause))
+        while True:
+            await asyncio.sleep(rng.uniform(0, self._options.pause))
+            if time.monotonic() > end:
+                return
+            names = names or rng.sample(sorted(faults), len(faults))
+            self._outcome.faults.append(names[-1])
+            await faults[names.pop()](scene)
+
+    async def _poison(self, load: Load) -> None:
+        for number in range(self._options.poisons):
+            await asyncio.sleep(self._options.seconds / (self._options.poisons + 1))
+            load.spawn(poison(), number)
 
     async def _supervise(self) -> None:
         """Start again what a poisoned task or a fault ended."""
@@ -136,14 +144,10 @@ class Run:
             await asyncio.sleep(0.1)
 
     async def _settle(self, load: Load) -> None:
-        """Heal everything, and wait until nothing is open."""
+        """Heal everything, and wait until nothing is open and every client has its answer."""
         started = time.monotonic()
         await self._cluster.heal()
         deadline = started + self._options.settle_seconds
-        try:
-            await load.finish(self._options.settle_seconds)
-        except TimeoutError:
-            self._outcome.said += "clients did not come to an end\n"
         session = await asyncpg.connect(self._cluster.stores.postgres_url)
         try:
             while still := await session.fetchval(_OPEN):
@@ -154,6 +158,8 @@ class Run:
             await session.close()
         self._outcome.open_executions = int(still)
         self._outcome.settled_in = time.monotonic() - started
+        await load.finish(max(1.0, deadline - time.monotonic()))
+        self._outcome.clients_settled_in = time.monotonic() - started
 
     async def _stop_workers(self) -> None:
         """Let workers end; what a zombie still repeats is answered or gone in a moment."""
