@@ -8,8 +8,10 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 READY_SECONDS = 60
 STOP_SECONDS = 30
@@ -86,3 +88,28 @@ def free_ports(names: list[str]) -> dict[str, int]:
         for bound in sockets.values():
             bound.bind(("127.0.0.1", 0))
         return {name: bound.getsockname()[1] for name, bound in sockets.items()}
+
+
+def descendants(pid: int) -> set[int]:
+    """Return the processes below a process."""
+    found: set[int] = set()
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, task.read_text().split()):
+            found |= {child} | descendants(child)
+    return found
+
+
+def all_end(pids: set[int]) -> None:
+    """Fail when processes that were asked to end, or lost their parent, still live after a while."""
+    deadline = time.monotonic() + 10
+    while any(lives(pid) for pid in pids):
+        assert time.monotonic() < deadline, "processes were left behind"
+        time.sleep(0.02)
+
+
+def lives(pid: int) -> bool:
+    """Tell whether a process runs; one that ended and was not waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False

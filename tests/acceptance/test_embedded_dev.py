@@ -14,34 +14,14 @@ from tests.acceptance.processes import (
     COMMAND,
     STOP_SECONDS,
     Finished,
+    all_end,
     background,
+    descendants,
     dev,
     flowmesh,
+    lives,
     ready_address,
 )
-
-
-def _children(pid: int) -> set[int]:
-    """The processes below a process."""
-    found: set[int] = set()
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, task.read_text().split()):
-            found |= {child} | _children(child)
-    return found
-
-
-def _all_end(pids: set[int]) -> None:
-    deadline = time.monotonic() + 10
-    while any(_lives(pid) for pid in pids):
-        assert time.monotonic() < deadline, "processes were left behind"
-        time.sleep(0.02)
-
-
-def _lives(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def _says_one_line(finished: Finished, code: int, words: str) -> None:
@@ -56,31 +36,31 @@ def test_dev_serves_and_ends_cleanly(ending: signal.Signals) -> None:
     with background("dev", "--listen", "127.0.0.1:0") as process:
         address = ready_address(process)
         assert flowmesh("health", "--address", address).out == "SERVING\n"
-        children = _children(process.pid)
+        children = descendants(process.pid)
         assert len(children) > 2
         process.send_signal(ending)
         assert process.wait(STOP_SECONDS) == 0
-    assert not any(_lives(pid) for pid in children)
+    assert not any(lives(pid) for pid in children)
     assert flowmesh("health", "--address", address).code == 1
 
 
 def test_a_killed_dev_leaves_no_server_behind() -> None:
     with background("dev", "--listen", "127.0.0.1:0") as process:
         ready_address(process)
-        children = _children(process.pid)
+        children = descendants(process.pid)
         process.kill()
         process.wait(STOP_SECONDS)
-        _all_end(children)
+        all_end(children)
 
 
 def test_dev_interrupted_while_it_starts_ends_at_once(tmp_path: Path) -> None:
     with background("dev", "--listen", "127.0.0.1:0", "--data-dir", str(tmp_path / "data")) as process:
         while process.poll() is None and not (tmp_path / "data/postgres.log").exists():
             time.sleep(0.005)
-        children = _children(process.pid)
+        children = descendants(process.pid)
         process.send_signal(signal.SIGINT)
         assert process.wait(STOP_SECONDS) in {0, 130}
-        _all_end(children)
+        all_end(children)
 
 
 def test_dev_starts_again_on_its_data(tmp_path: Path) -> None:
