@@ -23,6 +23,7 @@ class ClientFacts:
         self._report = report
         self._watches = Watches(report[Invariant.WATCHERS])
         self._runs = 0
+        self._retries = 0
         self._nodes: set[int] = set()
         self._attempts: set[int] = set()
 
@@ -38,7 +39,8 @@ class ClientFacts:
         tally = self._report[Invariant.DUPLICATES]
         again = self._runs - len(self._attempts)
         tally.note("runs", self._runs)
-        tally.note("duplicate runs", self._runs - len(self._nodes))
+        tally.note("retries of failed attempts", self._retries)
+        tally.note("duplicate runs", self._runs - len(self._nodes) - self._retries)
         tally.note("repeats of one attempt", again)
         if repeats is not None and again > repeats:
             tally.violated("repeats of one attempt", f"{again}, more than {repeats}")
@@ -104,14 +106,18 @@ class ClientFacts:
             )
 
     def _check_run(self, fact: Ran, trace: Trace) -> None:
+        attempt = (fact.node_id, fact.attempt)
         self._report[Invariant.DUPLICATES].require(
-            (fact.node_id, fact.attempt) in trace.scheduled,
+            attempt in trace.scheduled,
             fact.key,
             f"attempt {fact.attempt} of {fact.node_id} ran and was never scheduled",
         )
         self._runs += 1
         self._nodes.add(hash((fact.key, fact.node_id)))
-        self._attempts.add(hash((fact.key, fact.node_id, fact.attempt)))
+        number = hash((fact.key, *attempt))
+        if attempt in trace.retried and number not in self._attempts:
+            self._retries += 1
+        self._attempts.add(number)
 
 
 def _holds(trace: Trace, outcome: str, attempt: Attempt) -> bool:

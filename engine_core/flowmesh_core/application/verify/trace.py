@@ -39,6 +39,7 @@ class Trace:
         scheduled: Attempts that were given out.
         completed: Attempts that completed their node.
         failed: Attempts that failed, with or without a further one.
+        retried: Those of them that were to be followed by a further one.
         cancelled: Attempts that were cancelled.
         has_cancel: Whether a cancel was accepted.
     """
@@ -51,6 +52,7 @@ class Trace:
         self.scheduled: set[Attempt] = set()
         self.completed: set[Attempt] = set()
         self.failed: set[Attempt] = set()
+        self.retried: set[Attempt] = set()
         self.cancelled: set[Attempt] = set()
         for event in events:
             self._take(graph, event)
@@ -66,7 +68,10 @@ class Trace:
                 self.scheduled.add(attempt)
             case NodeCompleted():
                 self.completed.add(attempt)
-            case NodeAttemptFailed() | NodeFailed():
+            case NodeAttemptFailed():
+                self.failed.add(attempt)
+                self.retried.add(attempt)
+            case NodeFailed():
                 self.failed.add(attempt)
             case NodeCancelled():
                 self.cancelled.add(attempt)
