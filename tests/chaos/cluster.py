@@ -21,6 +21,7 @@ LEASE_SECONDS = 1.0
 GATEWAY_LEASE_SECONDS = 2.0
 WORKER_LEASE_SECONDS = 3.0
 _START_SECONDS = 60.0
+_RESTART_SECONDS = 0.5
 _STOP_SECONDS = 20.0
 
 
@@ -49,15 +50,16 @@ class Member:
                 cwd=ROOT,
             )
 
-    async def serves(self) -> None:
-        """Wait until it says that it serves."""
+    async def serves(self) -> bool:
+        """Wait until it says that it serves; False when it ended before."""
         assert self.process is not None
         assert self.process.stdout is not None
         async with asyncio.timeout(_START_SECONDS):
             while line := await self.process.stdout.readline():
                 if b"ready" in line:
-                    return
-        raise AssertionError(f"{self.name} ended before it served: {self.log.read_text()[-2000:]}")
+                    return True
+            await self.process.wait()
+        return False
 
     @property
     def is_running(self) -> bool:
@@ -147,11 +149,19 @@ class Cluster:
                 tasks.create_task(self.revive(member))
 
     async def revive(self, member: Member) -> None:
-        """Start a member that ended, and wait until it serves."""
-        if not member.is_running:
+        """Start a member that ended, and wait until it serves.
+
+        A server that meets a store which is away ends with an error, and is started
+        again, as the supervisors of production do.
+        """
+        deadline = asyncio.get_running_loop().time() + _START_SECONDS
+        while not member.is_running:
             await member.start()
-            if member.name.rpartition("-")[0] in ROLES:
-                await member.serves()
+            if member.name.rpartition("-")[0] not in ROLES or await member.serves():
+                break
+            if asyncio.get_running_loop().time() > deadline:
+                raise AssertionError(f"{member.name} does not start: {member.log.read_text()[-2000:]}")
+            await asyncio.sleep(_RESTART_SECONDS)
         member.is_expected = True
 
     async def add_worker(self, module: str, name: str, gateway: int) -> None:

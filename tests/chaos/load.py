@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
@@ -62,6 +63,7 @@ class Load:
     log: FactLog
     rng: Random
     options: LoadOptions = field(default_factory=LoadOptions)
+    choose: Callable[[Random], Workflow] = choose
     accepted: int = 0
     refused: int = 0
 
@@ -75,7 +77,7 @@ class Load:
         number = 0
         while (elapsed := loop.time() - start) < seconds:
             while number < elapsed * self.options.rate:
-                self.spawn(choose(self.rng), number)
+                self.spawn(self.choose(self.rng), number)
                 number += 1
             await asyncio.sleep(0.02)
 
