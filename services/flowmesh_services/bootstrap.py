@@ -26,6 +26,7 @@ from flowmesh_core.adapters.redis.audit import RedisTransportAudit
 from flowmesh_core.adapters.redis.beats import Beats
 from flowmesh_core.adapters.redis.command_log import RedisCommandLog
 from flowmesh_core.adapters.redis.connection import connect
+from flowmesh_core.adapters.redis.load_gauge import RedisLoadGauge
 from flowmesh_core.adapters.redis.mailbox import RedisMailbox
 from flowmesh_core.adapters.redis.outbox import RedisOutbox
 from flowmesh_core.adapters.redis.rate_limiter import RedisRateLimiter
@@ -35,6 +36,7 @@ from flowmesh_core.adapters.redis.worker_registry import RedisWorkerRegistry
 from flowmesh_core.adapters.system import SystemClock, Uuid7Ids
 from flowmesh_core.application.graph_cache import GraphCache
 from flowmesh_core.application.member_session import MemberSession, MemberSettings
+from flowmesh_core.application.overload_guard import LoadLimits
 from flowmesh_core.application.partition_owner import OwnerPorts, OwnerSettings, PartitionOwner
 from flowmesh_core.application.rate_limit import Rate, SubmissionRates
 from flowmesh_core.application.reap_executions import RetentionSettings
@@ -66,7 +68,7 @@ if TYPE_CHECKING:
     from flowmesh_core.adapters.redis.connection import RedisClient
     from flowmesh_core.application.verify import Report, VerifyOptions
     from flowmesh_core.ports.cluster_store import Cluster
-    from flowmesh_services.settings import LimitSettings, ListenSettings, Settings
+    from flowmesh_services.settings import LimitSettings, ListenSettings, LoadSettings, Settings
 
 _VERIFY_CONNECTIONS = 2
 _LANES = 2
@@ -147,6 +149,7 @@ class _Wiring:
             workflows=self._workflows,
             commands=self._commands,
             rate_limiter=RedisRateLimiter(self._redis),
+            load=RedisLoadGauge(self._redis),
             ids=self._ids,
             clock=self._clock,
             telemetry=self._telemetry,
@@ -159,6 +162,7 @@ class _Wiring:
                 per_namespace=Rate(rates.namespace_rate, rates.namespace_burst),
                 per_client=Rate(rates.client_rate, rates.client_burst),
             ),
+            load=load_limits(self._settings.load),
         )
         return submission_role(ports, options)
 
@@ -254,6 +258,16 @@ def limits(settings: LimitSettings) -> Limits:
         expressions=settings.max_expressions,
         expression_bytes=settings.max_expression_bytes,
         violations=settings.max_violations,
+    )
+
+
+def load_limits(settings: LoadSettings) -> LoadLimits:
+    """Return how much may wait before submissions are refused."""
+    return LoadLimits(
+        partition_commands=settings.max_partition_commands,
+        commands=settings.max_commands,
+        executions=settings.max_open_executions,
+        namespace_tasks=settings.max_namespace_tasks,
     )
 
 

@@ -22,6 +22,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from flowmesh_core.application.overload_guard import LoadLimits
 from flowmesh_core.domain.limits import Limits
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _PREFIX = "FLOWMESH_"
 _LIMITS = Limits()
+_LOAD = LoadLimits()
 _MIB = 1024 * 1024
 _DAY = 24 * 3600.0
 
@@ -215,6 +217,22 @@ class RateSettings(_Concern):
     client_burst: PositiveFloat = 50_000
 
 
+class LoadSettings(_Concern):
+    """How much accepted work may wait before submissions are refused.
+
+    Attributes:
+        max_partition_commands: Undecided commands of one partition.
+        max_commands: Undecided commands of the cluster.
+        max_open_executions: Open executions of the cluster.
+        max_namespace_tasks: Unfinished tasks in the queues of one namespace.
+    """
+
+    max_partition_commands: PositiveInt = _LOAD.partition_commands
+    max_commands: PositiveInt = _LOAD.commands
+    max_open_executions: PositiveInt = _LOAD.executions
+    max_namespace_tasks: PositiveInt = _LOAD.namespace_tasks
+
+
 class RetentionSettings(_Concern):
     """How long things are kept.
 
@@ -253,6 +271,7 @@ class Settings:
     workers: WorkerSettings
     limits: LimitSettings
     rates: RateSettings
+    load: LoadSettings
     retention: RetentionSettings
     telemetry: TelemetrySettings
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from flowmesh_core.adapters.memory.audit import MemoryTransportAudit
 from flowmesh_core.adapters.memory.clock import VirtualClock
 from flowmesh_core.adapters.memory.command_log import MemoryCommandLog
+from flowmesh_core.adapters.memory.load_gauge import MemoryLoadGauge
 from flowmesh_core.adapters.memory.mailbox import MemoryMailbox
 from flowmesh_core.adapters.memory.outbox import MemoryOutbox
 from flowmesh_core.adapters.memory.rate_limiter import MemoryRateLimiter
@@ -22,6 +23,7 @@ from flowmesh_core.adapters.redis.audit import RedisTransportAudit
 from flowmesh_core.adapters.redis.beats import Beats
 from flowmesh_core.adapters.redis.command_log import RedisCommandLog
 from flowmesh_core.adapters.redis.connection import RedisClient, connect
+from flowmesh_core.adapters.redis.load_gauge import RedisLoadGauge
 from flowmesh_core.adapters.redis.mailbox import RedisMailbox
 from flowmesh_core.adapters.redis.outbox import RedisOutbox
 from flowmesh_core.adapters.redis.rate_limiter import RedisRateLimiter
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
     from flowmesh_core.ports.audit import TransportAudit
     from flowmesh_core.ports.command_log import CommandLog
+    from flowmesh_core.ports.load_gauge import LoadGauge
     from flowmesh_core.ports.mailbox import Mailbox
     from flowmesh_core.ports.outbox import Outbox
     from flowmesh_core.ports.rate_limiter import RateLimiter
@@ -60,6 +63,7 @@ class Process:
     worker_registry: WorkerRegistry
     rate_limiter: RateLimiter
     audit: TransportAudit
+    load_gauge: LoadGauge
 
 
 class Transport(Protocol):
@@ -92,6 +96,7 @@ class InMemory:
             MemoryWorkerRegistry(self.shared),
             MemoryRateLimiter(self.shared),
             MemoryTransportAudit(self.shared),
+            MemoryLoadGauge(self.shared),
         )
 
     async def elapse(self, seconds: float) -> None:
@@ -121,6 +126,7 @@ class OnRedis:
             RedisWorkerRegistry(self.client),
             RedisRateLimiter(self.client),
             RedisTransportAudit(self.client),
+            RedisLoadGauge(self.client),
         )
 
     async def elapse(self, seconds: float) -> None:

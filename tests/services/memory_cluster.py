@@ -16,6 +16,7 @@ from flowmesh_core.adapters.memory.command_log import MemoryCommandLog
 from flowmesh_core.adapters.memory.database import MemoryDatabase
 from flowmesh_core.adapters.memory.execution_store import MemoryExecutionStore
 from flowmesh_core.adapters.memory.history_store import MemoryHistoryStore
+from flowmesh_core.adapters.memory.load_gauge import MemoryLoadGauge
 from flowmesh_core.adapters.memory.mailbox import MemoryMailbox
 from flowmesh_core.adapters.memory.outbox import MemoryOutbox
 from flowmesh_core.adapters.memory.rate_limiter import MemoryRateLimiter
@@ -77,6 +78,7 @@ class MemoryCluster:
             self.workflows,
             self.commands,
             MemoryRateLimiter(self.transport),
+            MemoryLoadGauge(self.transport),
             Uuid7Ids(),
             self.clock,
             self.telemetry,

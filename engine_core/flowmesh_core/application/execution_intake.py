@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from flowmesh_core.application.bounded_cache import BoundedCache
 from flowmesh_core.application.start_sender import StartSender
-from flowmesh_core.domain.errors import StoreUnavailable, WorkflowNotFound
+from flowmesh_core.domain.errors import Overloaded, StoreUnavailable, WorkflowNotFound
 from flowmesh_core.ports.execution_store import CreateResult, CreateStatus, ExecutionStore, NewExecution
 from flowmesh_core.ports.telemetry import Telemetry
 
@@ -66,11 +66,11 @@ class ExecutionIntake:
         """Return what `ExecutionStore.create` answers, after its commit.
 
         Raises:
-            StoreUnavailable: Too much waits, or no answer came in time; in the
-                latter case the executions may have been accepted.
+            Overloaded: Too much waits.
+            StoreUnavailable: No answer came in time; the executions may have been accepted.
         """
         if self._queued + len(executions) > self._limits.queue:
-            raise StoreUnavailable("too many submissions wait to be stored", retry_after=1.0)
+            raise Overloaded("too many submissions wait to be stored", retry_after=1.0)
         answer: asyncio.Future[Sequence[CreateResult]] = asyncio.get_running_loop().create_future()
         slim = [self._slim(execution) for execution in executions]
         self._waiting.append(_Waiting(executions, slim, sum(map(_size, slim)), answer))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flowmesh_core.application.execution_intake import ExecutionIntake
+from flowmesh_core.application.overload_guard import OverloadGuard
 from flowmesh_core.application.rate_limit import SubmissionRateLimit
 from flowmesh_core.application.submission import Submission, SubmissionPreparer
 from flowmesh_core.domain.errors import ExecutionAlreadyExists, FlowmeshError, IdempotencyMismatch
@@ -23,17 +24,23 @@ class SubmitWorkflow:
     """Starts one execution."""
 
     def __init__(
-        self, rate_limit: SubmissionRateLimit, preparer: SubmissionPreparer, intake: ExecutionIntake
+        self,
+        rate_limit: SubmissionRateLimit,
+        preparer: SubmissionPreparer,
+        guard: OverloadGuard,
+        intake: ExecutionIntake,
     ) -> None:
         """Admit, prepare and store with these."""
         self._rate_limit = rate_limit
         self._preparer = preparer
+        self._guard = guard
         self._intake = intake
 
     async def __call__(self, submission: Submission, client: str) -> Accepted:
         """Return after the commit; see the errors of `SubmitWorkflow` in submission_service.proto."""
         await self._rate_limit.admit(submission.namespace, client)
         execution = await self._preparer.prepare(submission, {})
+        self._guard.admit(execution)
         (result,) = await self._intake.create([execution])
         outcome = outcome_of(execution, result)
         if isinstance(outcome, FlowmeshError):

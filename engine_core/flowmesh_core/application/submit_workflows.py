@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from flowmesh_core.application.execution_intake import ExecutionIntake
+from flowmesh_core.application.overload_guard import OverloadGuard
 from flowmesh_core.application.rate_limit import SubmissionRateLimit
 from flowmesh_core.application.submission import ResolvedVersions, Submission, SubmissionPreparer
 from flowmesh_core.application.submit_workflow import Accepted, outcome_of
@@ -19,11 +20,16 @@ class SubmitWorkflows:
     """Starts many executions; each is decided by itself."""
 
     def __init__(
-        self, rate_limit: SubmissionRateLimit, preparer: SubmissionPreparer, intake: ExecutionIntake
+        self,
+        rate_limit: SubmissionRateLimit,
+        preparer: SubmissionPreparer,
+        guard: OverloadGuard,
+        intake: ExecutionIntake,
     ) -> None:
         """Admit, prepare and store with these."""
         self._rate_limit = rate_limit
         self._preparer = preparer
+        self._guard = guard
         self._intake = intake
 
     async def __call__(
@@ -34,6 +40,7 @@ class SubmitWorkflows:
         Raises:
             InvalidRequest: There are no or too many submissions.
             RateLimited: A namespace of the submissions, or the client, has used up its rate.
+            Overloaded: Too many submissions wait to be stored.
             StoreUnavailable: Nothing was stored, or it is not known.
         """
         _refuse_wrong_count(len(submissions))
@@ -52,9 +59,11 @@ class SubmitWorkflows:
         self, submission: Submission, resolved: ResolvedVersions
     ) -> NewExecution | FlowmeshError:
         try:
-            return await self._preparer.prepare(submission, resolved)
+            execution = await self._preparer.prepare(submission, resolved)
+            self._guard.admit(execution)
         except FlowmeshError as error:
             return error
+        return execution
 
 
 def _refuse_wrong_count(count: int) -> None:

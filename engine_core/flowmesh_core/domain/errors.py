@@ -18,6 +18,7 @@ FlowmeshError
 ├── ClusterMismatch               FAILED_PRECONDITION  CLUSTER_MISMATCH
 ├── ResumeTokenInFuture           OUT_OF_RANGE         RESUME_TOKEN_IN_FUTURE
 ├── RateLimited                   RESOURCE_EXHAUSTED   RATE_LIMITED
+├── Overloaded                    RESOURCE_EXHAUSTED   OVERLOADED
 ├── TooManyWatchers               RESOURCE_EXHAUSTED   TOO_MANY_WATCHERS
 ├── WorkerReplaced                ABORTED              WORKER_REPLACED
 ├── WorkerSilent                  DEADLINE_EXCEEDED    WORKER_SILENT
@@ -192,6 +193,13 @@ class RateLimited(FlowmeshError):
     """The caller or its namespace used up its rate."""
 
     reason = "RATE_LIMITED"
+    category = ErrorCategory.RESOURCE_EXHAUSTED
+
+
+class Overloaded(FlowmeshError):
+    """What was accepted before has to be worked off first."""
+
+    reason = "OVERLOADED"
     category = ErrorCategory.RESOURCE_EXHAUSTED
 
 

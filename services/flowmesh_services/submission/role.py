@@ -9,6 +9,7 @@ from flowmesh.v1 import submission_service_pb2_grpc as pb_grpc
 from flowmesh_core.application.execution_intake import ExecutionIntake, IntakeLimits
 from flowmesh_core.application.get_workflow import GetWorkflow
 from flowmesh_core.application.list_workflows import ListWorkflows
+from flowmesh_core.application.overload_guard import LoadLimits, OverloadGuard
 from flowmesh_core.application.rate_limit import SubmissionRateLimit, SubmissionRates
 from flowmesh_core.application.register_workflow import RegisterWorkflow
 from flowmesh_core.application.start_sender import StartSender
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from flowmesh_core.ports.command_log import CommandLog
     from flowmesh_core.ports.execution_store import ExecutionStore
     from flowmesh_core.ports.id_source import IdSource
+    from flowmesh_core.ports.load_gauge import LoadGauge
     from flowmesh_core.ports.rate_limiter import RateLimiter
     from flowmesh_core.ports.telemetry import Telemetry
     from flowmesh_core.ports.workflow_store import WorkflowStore
@@ -44,6 +46,7 @@ class SubmissionPorts:
     workflows: WorkflowStore
     commands: CommandLog
     rate_limiter: RateLimiter
+    load: LoadGauge
     ids: IdSource
     clock: Clock
     telemetry: Telemetry
@@ -58,20 +61,24 @@ class SubmissionOptions:
         partitions: Over how many partitions the cluster spreads executions.
         limits: How large a workflow may be.
         rates: How many submissions are admitted.
+        load: How much accepted work may wait.
         intake: How they are gathered into statements.
     """
 
     partitions: int
     limits: Limits = Limits()
     rates: SubmissionRates = SubmissionRates()
+    load: LoadLimits = LoadLimits()
     intake: IntakeLimits = IntakeLimits()
 
 
 def submission_role(ports: SubmissionPorts, options: SubmissionOptions) -> ServedRole:
     """Return the role, ready to be served."""
     starts = StartSender(ports.commands, ports.telemetry)
+    guard = OverloadGuard(ports.load, ports.clock, ports.telemetry, options.partitions, options.load)
     intake = ExecutionIntake(ports.executions, starts, ports.telemetry, options.intake)
-    servicer = SubmissionServicer(_use_cases(ports, options, intake), options.limits.execution_input_bytes)
+    use_cases = _use_cases(ports, options, guard, intake)
+    servicer = SubmissionServicer(use_cases, options.limits.execution_input_bytes)
 
     def register(server: grpc.aio.Server) -> None:
         pb_grpc.add_SubmissionServiceServicer_to_server(servicer, server)
@@ -79,12 +86,16 @@ def submission_role(ports: SubmissionPorts, options: SubmissionOptions) -> Serve
     return ServedRole(
         "submission",
         services=(Service(SERVICE, register),),
-        background=(Background("submission intake", intake.run), Background("start commands", starts.run)),
+        background=(
+            Background("submission intake", intake.run),
+            Background("start commands", starts.run),
+            Background("load of the cluster", guard.run),
+        ),
     )
 
 
 def _use_cases(
-    ports: SubmissionPorts, options: SubmissionOptions, intake: ExecutionIntake
+    ports: SubmissionPorts, options: SubmissionOptions, guard: OverloadGuard, intake: ExecutionIntake
 ) -> SubmissionUseCases:
     rate_limit = SubmissionRateLimit(ports.rate_limiter, ports.clock, ports.telemetry, options.rates)
     checker = WorkflowChecker(options.limits, ports.compile_expression)
@@ -92,8 +103,8 @@ def _use_cases(
     return SubmissionUseCases(
         validate_workflow=ValidateWorkflow(rate_limit, checker),
         register_workflow=RegisterWorkflow(rate_limit, checker, ports.workflows, ports.clock),
-        submit_workflow=SubmitWorkflow(rate_limit, preparer, intake),
-        submit_workflows=SubmitWorkflows(rate_limit, preparer, intake),
+        submit_workflow=SubmitWorkflow(rate_limit, preparer, guard, intake),
+        submit_workflows=SubmitWorkflows(rate_limit, preparer, guard, intake),
         get_workflow=GetWorkflow(ports.workflows),
         list_workflows=ListWorkflows(ports.workflows),
     )

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import asyncio
+
 import grpc
 import pytest
 
+from flowmesh.v1 import problem_pb2
 from flowmesh.v1 import submission_service_pb2 as pb
+from flowmesh_core.application.overload_guard import LoadLimits
 from flowmesh_core.application.rate_limit import Rate, SubmissionRates
 from flowmesh_core.domain.identity import ExecutionKey
 from flowmesh_services.submission.role import SubmissionOptions
@@ -79,3 +83,32 @@ async def test_items_count_against_the_rate(cluster: MemoryCluster) -> None:
     assert (refused.code, refused.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED")
     assert refused.retry_after is not None
     assert 250 < refused.retry_after <= 300
+
+
+async def test_items_over_the_load_are_refused_one_by_one(cluster: MemoryCluster) -> None:
+    options = SubmissionOptions(PARTITIONS, load=LoadLimits(namespace_tasks=1, commands=2))
+    async with replica(cluster, submission=options) as busy:
+        two = pb.SubmitWorkflowsRequest(requests=[by_hand(workflow=FETCH_AND_PARSE)] * 2)
+        refused: list[problem_pb2.Problem] = []
+        async with asyncio.timeout(10):
+            while not refused:  # until the replica has read the load
+                answer = await busy.submission.SubmitWorkflows(two)
+                refused = [each.problem for each in answer.results if each.HasField("problem")]
+    assert {each.reason for each in refused} == {"OVERLOADED"}
+    assert refused[0].code == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
+    assert refused[0].retry_delay.ToMilliseconds() == 1_000
+
+
+async def test_a_submission_over_the_load_says_when_to_come_back(cluster: MemoryCluster) -> None:
+    options = SubmissionOptions(PARTITIONS, load=LoadLimits(commands=1))
+    async with replica(cluster, submission=options) as busy, asyncio.timeout(10):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await submit_for_ever(busy)
+    refused = refusal(caught.value)
+    assert (refused.code, refused.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
+    assert refused.retry_after == 1.0
+
+
+async def submit_for_ever(busy: Replica) -> None:
+    while True:
+        await busy.submission.SubmitWorkflow(by_hand(workflow=FETCH_AND_PARSE))

@@ -110,7 +110,8 @@ class SubmissionServiceServicer(object):
         `BadRequest`), INVALID_REQUEST (INVALID_ARGUMENT), WORKFLOW_NOT_FOUND
         (NOT_FOUND), EXECUTION_ALREADY_EXISTS (ALREADY_EXISTS) when the execution
         id is taken by other content, IDEMPOTENCY_MISMATCH (INVALID_ARGUMENT) when
-        the request id was used with other content.
+        the request id was used with other content, OVERLOADED (RESOURCE_EXHAUSTED,
+        with `RetryInfo`) while too much of what was accepted before waits.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -121,7 +122,9 @@ class SubmissionServiceServicer(object):
         itself: one that is refused does not touch the others.
 
         Errors: INVALID_REQUEST (INVALID_ARGUMENT) when there are no or too many
-        items. What is wrong with one item is in its own answer.
+        items, OVERLOADED (RESOURCE_EXHAUSTED, with `RetryInfo`) when too many
+        submissions wait to be stored. What is wrong with one item is in its own
+        answer, OVERLOADED among it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

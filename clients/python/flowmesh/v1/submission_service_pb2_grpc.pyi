@@ -60,14 +60,17 @@ class SubmissionServiceStub:
     `BadRequest`), INVALID_REQUEST (INVALID_ARGUMENT), WORKFLOW_NOT_FOUND
     (NOT_FOUND), EXECUTION_ALREADY_EXISTS (ALREADY_EXISTS) when the execution
     id is taken by other content, IDEMPOTENCY_MISMATCH (INVALID_ARGUMENT) when
-    the request id was used with other content.
+    the request id was used with other content, OVERLOADED (RESOURCE_EXHAUSTED,
+    with `RetryInfo`) while too much of what was accepted before waits.
     """
     SubmitWorkflows: _grpc.UnaryUnaryMultiCallable[_submission_service_pb2.SubmitWorkflowsRequest, _submission_service_pb2.SubmitWorkflowsResponse]
     """Starts many executions in one call, at most 1,000. Each item is decided by
     itself: one that is refused does not touch the others.
 
     Errors: INVALID_REQUEST (INVALID_ARGUMENT) when there are no or too many
-    items. What is wrong with one item is in its own answer.
+    items, OVERLOADED (RESOURCE_EXHAUSTED, with `RetryInfo`) when too many
+    submissions wait to be stored. What is wrong with one item is in its own
+    answer, OVERLOADED among it.
     """
     GetWorkflow: _grpc.UnaryUnaryMultiCallable[_submission_service_pb2.GetWorkflowRequest, _submission_service_pb2.GetWorkflowResponse]
     """Returns one registered version.
@@ -113,14 +116,17 @@ class SubmissionServiceAsyncStub(SubmissionServiceStub):
     `BadRequest`), INVALID_REQUEST (INVALID_ARGUMENT), WORKFLOW_NOT_FOUND
     (NOT_FOUND), EXECUTION_ALREADY_EXISTS (ALREADY_EXISTS) when the execution
     id is taken by other content, IDEMPOTENCY_MISMATCH (INVALID_ARGUMENT) when
-    the request id was used with other content.
+    the request id was used with other content, OVERLOADED (RESOURCE_EXHAUSTED,
+    with `RetryInfo`) while too much of what was accepted before waits.
     """
     SubmitWorkflows: _aio.UnaryUnaryMultiCallable[_submission_service_pb2.SubmitWorkflowsRequest, _submission_service_pb2.SubmitWorkflowsResponse]  # type: ignore[assignment]
     """Starts many executions in one call, at most 1,000. Each item is decided by
     itself: one that is refused does not touch the others.
 
     Errors: INVALID_REQUEST (INVALID_ARGUMENT) when there are no or too many
-    items. What is wrong with one item is in its own answer.
+    items, OVERLOADED (RESOURCE_EXHAUSTED, with `RetryInfo`) when too many
+    submissions wait to be stored. What is wrong with one item is in its own
+    answer, OVERLOADED among it.
     """
     GetWorkflow: _aio.UnaryUnaryMultiCallable[_submission_service_pb2.GetWorkflowRequest, _submission_service_pb2.GetWorkflowResponse]  # type: ignore[assignment]
     """Returns one registered version.
@@ -181,7 +187,8 @@ class SubmissionServiceServicer(metaclass=_abc_1.ABCMeta):
         `BadRequest`), INVALID_REQUEST (INVALID_ARGUMENT), WORKFLOW_NOT_FOUND
         (NOT_FOUND), EXECUTION_ALREADY_EXISTS (ALREADY_EXISTS) when the execution
         id is taken by other content, IDEMPOTENCY_MISMATCH (INVALID_ARGUMENT) when
-        the request id was used with other content.
+        the request id was used with other content, OVERLOADED (RESOURCE_EXHAUSTED,
+        with `RetryInfo`) while too much of what was accepted before waits.
         """
 
     @_abc_1.abstractmethod
@@ -194,7 +201,9 @@ class SubmissionServiceServicer(metaclass=_abc_1.ABCMeta):
         itself: one that is refused does not touch the others.
 
         Errors: INVALID_REQUEST (INVALID_ARGUMENT) when there are no or too many
-        items. What is wrong with one item is in its own answer.
+        items, OVERLOADED (RESOURCE_EXHAUSTED, with `RetryInfo`) when too many
+        submissions wait to be stored. What is wrong with one item is in its own
+        answer, OVERLOADED among it.
         """
 
     @_abc_1.abstractmethod

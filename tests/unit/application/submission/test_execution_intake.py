@@ -15,7 +15,7 @@ from flowmesh_core.adapters.memory.telemetry import RecordedTelemetry
 from flowmesh_core.adapters.memory.transport import MemoryTransport
 from flowmesh_core.application.execution_intake import ExecutionIntake, IntakeLimits
 from flowmesh_core.application.start_sender import StartSender
-from flowmesh_core.domain.errors import StoreUnavailable
+from flowmesh_core.domain.errors import Overloaded, StoreUnavailable
 from flowmesh_core.domain.identity import ExecutionKey
 from flowmesh_core.domain.payload import Payload
 from flowmesh_core.domain.time import Micros
@@ -175,7 +175,7 @@ async def test_a_full_queue_says_so() -> None:
         first = await world.first_statement("a")
         waiting = [world.call("b"), world.call("c")]
         await settle()
-        with pytest.raises(StoreUnavailable, match="too many") as refused:
+        with pytest.raises(Overloaded, match="too many") as refused:
             await world.call("d")
         world.store.open()
         await asyncio.gather(first, *waiting)
