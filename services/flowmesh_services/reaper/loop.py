@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from random import random
 
+from flowmesh_core.domain.errors import StoreUnavailable
 from flowmesh_core.ports.clock import Clock
 
 _logger = logging.getLogger(__name__)
@@ -48,5 +49,7 @@ class Reaper:
             await self._clock.sleep(sweep.interval * (1 - random() / 5))  # noqa: S311 - spreads load, keeps no secret
             try:
                 await sweep.run()
+            except StoreUnavailable as error:
+                _logger.warning("sweep %s failed: %s", sweep.name, error)
             except Exception:
                 _logger.exception("sweep %s failed", sweep.name)
