@@ -16,6 +16,8 @@ from flowmesh_core.domain.identity import ExecutionKey
 from flowmesh_core.domain.states import ExecutionStatus
 from flowmesh_core.ports.execution_store import ExecutionRecord, ExecutionStore
 from flowmesh_core.ports.history_store import HistoryStore
+from flowmesh_core.ports.telemetry import Telemetry
+from flowmesh_core.ports.undecodable import Undecodable
 
 _logger = logging.getLogger(__name__)
 
@@ -27,7 +29,8 @@ class Loaded:
     Attributes:
         executions: Those that could be folded.
         broken: Those that are stored but could not: their definition is gone or
-            is not understood by this version, or their history does not fold.
+            is not understood by this version, or their history is not, or does not fold.
+            Another version may own them one day, so nothing is done to them.
     """
 
     executions: dict[ExecutionKey, LiveExecution]
@@ -37,18 +40,41 @@ class Loaded:
 class LoadExecutions:
     """Reads records, graphs and histories, and folds them."""
 
-    def __init__(self, executions: ExecutionStore, history: HistoryStore, graphs: GraphCache) -> None:
+    def __init__(
+        self, executions: ExecutionStore, history: HistoryStore, graphs: GraphCache, telemetry: Telemetry
+    ) -> None:
         """Read from these."""
         self._executions = executions
         self._history = history
         self._graphs = graphs
+        self._telemetry = telemetry
 
     async def load(self, keys: Collection[ExecutionKey]) -> Loaded:
         """Return the executions of `keys` that exist, with at most three queries for all of them.
 
+        What newer code wrote costs more queries: it is looked for by halves.
+
         Raises:
             StoreUnavailable: The store does not answer.
         """
+        try:
+            loaded = await self._load(keys)
+        except Undecodable as error:
+            return await self._without_unreadable(list(keys), error)
+        if loaded.broken:
+            self._telemetry.count("flowmesh.executions.unreadable", len(loaded.broken))
+        return loaded
+
+    async def _without_unreadable(self, keys: Sequence[ExecutionKey], error: Undecodable) -> Loaded:
+        if len(keys) == 1:
+            _logger.error("execution %s cannot be read: %s", keys[0], error, extra=keys[0]._asdict())
+            self._telemetry.count("flowmesh.executions.unreadable")
+            return Loaded({}, frozenset(keys))
+        middle = len(keys) // 2
+        first, second = await self.load(keys[:middle]), await self.load(keys[middle:])
+        return Loaded(first.executions | second.executions, first.broken | second.broken)
+
+    async def _load(self, keys: Collection[ExecutionKey]) -> Loaded:
         records = await self._executions.get_many(keys)
         graphs = await self._graphs.get_many(
             {(record.key.namespace, record.workflow_digest) for record in records}

@@ -73,7 +73,7 @@ class PartitionOwner:
         """Make the parts that act under one lease, without starting them."""
         ports = self._ports
         settings = self._settings
-        loader = LoadExecutions(ports.executions, ports.history, ports.graphs)
+        loader = LoadExecutions(ports.executions, ports.history, ports.graphs, ports.telemetry)
         advance = AdvancePorts(ports.history, ports.outbox, loader, ports.clock, ports.telemetry)
         partitions = OwnPartitions(ports.membership, lease, settings, ports.clock, ports.telemetry)
         lanes = []
