@@ -35,7 +35,7 @@ def main() -> int:
         directory.mkdir(parents=True, exist_ok=True)
         outcome = asyncio.run(run_chaos(options, directory))
     sys.stdout.write(f"{summary(options, outcome)}\n")
-    return outcome.exit_code
+    return 1 if outcome.verdict is None else outcome.verdict.exit_code
 
 
 def summary(options: ChaosOptions, outcome: Outcome) -> str:
@@ -45,8 +45,9 @@ def summary(options: ChaosOptions, outcome: Outcome) -> str:
     lines.append(f"{outcome.accepted} executions were accepted, {outcome.open_executions} are open")
     lines.append(f"every execution had ended {outcome.settled_in:.1f} s after the last fault")
     lines.append(f"every client had its answers after {outcome.clients_settled_in:.1f} s")
-    lines.append(json.dumps(outcome.verdict, indent=2))
-    return "\n".join([*lines, outcome.said])
+    if outcome.verdict is not None:
+        lines += [json.dumps(outcome.verdict.report, indent=2), outcome.verdict.said]
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

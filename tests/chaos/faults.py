@@ -72,9 +72,12 @@ async def postgres_killed(scene: Scene) -> None:
 
 async def backends_killed(scene: Scene) -> None:
     """`kill -9` of processes of PostgreSQL, which makes it restart itself."""
-    for pid in (await scene.cluster.stores.backends())[:2]:
+    stores = scene.cluster.stores
+    for pid in (await stores.backends())[:2]:
         with suppress(ProcessLookupError):
             os.kill(pid, SIGKILL)
+    async with stores.session():
+        pass  # it has recovered
 
 
 async def redis_emptied(scene: Scene) -> None:

@@ -38,8 +38,8 @@ _RATE = 24.0
 _WARM_SECONDS = 4.0
 _WINDOW_SECONDS = 8.0
 _ROWS = """
-SELECT execution.partition, history.execution_id, history.first_sequence, history.schema_version, history.body,
-    extract(epoch FROM history.recorded_at)::float8 AS at
+SELECT execution.partition, history.execution_id, first_sequence, schema_version, body,
+    extract(epoch FROM recorded_at)::float8 AS at
 FROM flowmesh.history AS history
 JOIN flowmesh.execution AS execution USING (namespace, execution_id)
 WHERE history.recorded_at > now() - make_interval(secs => $1)
@@ -102,11 +102,8 @@ class Row:
 
 async def rows_since(cluster: Cluster, seconds: float) -> list[Row]:
     """Read what the owners wrote lately."""
-    session = await asyncpg.connect(cluster.stores.postgres_url)
-    try:
+    async with cluster.stores.session() as session:
         return [_row(row) for row in await session.fetch(_ROWS, seconds)]
-    finally:
-        await session.close()
 
 
 def _row(row: asyncpg.Record) -> Row:

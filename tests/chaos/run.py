@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-import asyncpg
-
 from tests.acceptance.processes import COMMAND
 from tests.chaos.cluster import ROOT, Cluster, running_cluster
 from tests.chaos.facts import FactLog
@@ -20,6 +18,7 @@ from tests.chaos.load import Clients, Load, LoadOptions
 from tests.chaos.stores import running_stores
 from tests.chaos.workflows import poison
 
+_VERDICT_SECONDS = 10.0
 _OPEN = "SELECT count(*) FROM flowmesh.execution WHERE status IN ('PENDING', 'RUNNING', 'CANCELLING')"
 
 
@@ -50,6 +49,15 @@ class ChaosOptions:
     is_long: bool = False
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """What `flowmesh verify` said."""
+
+    exit_code: int
+    report: dict[str, object]
+    said: str
+
+
 @dataclass
 class Outcome:
     """What came of a run."""
@@ -59,9 +67,7 @@ class Outcome:
     settled_in: float = 0.0
     clients_settled_in: float = 0.0
     open_executions: int = 0
-    verdict: dict[str, object] = field(default_factory=dict)
-    exit_code: int = -1
-    said: str = ""
+    verdict: Verdict | None = None
 
 
 async def run_chaos(options: ChaosOptions, directory: Path) -> Outcome:
@@ -99,7 +105,7 @@ class Run:
             await clients.close()
         await self._stop_workers()
         self._outcome.accepted = load.accepted
-        await self._judge()
+        self._outcome.verdict = await verified(self._cluster)
         return self._outcome
 
     async def _start_workers(self) -> None:
@@ -148,14 +154,11 @@ class Run:
         started = time.monotonic()
         await self._cluster.heal()
         deadline = started + self._options.settle_seconds
-        session = await asyncpg.connect(self._cluster.stores.postgres_url)
-        try:
+        async with self._cluster.stores.session() as session:
             while still := await session.fetchval(_OPEN):
                 if time.monotonic() > deadline:
                     break
                 await asyncio.sleep(0.1)
-        finally:
-            await session.close()
         self._outcome.open_executions = int(still)
         self._outcome.settled_in = time.monotonic() - started
         await load.finish(max(1.0, deadline - time.monotonic()))
@@ -168,29 +171,29 @@ class Run:
                 member.is_expected = False
                 await member.stop()
 
-    async def _judge(self) -> None:
-        """Ask `flowmesh verify`, again for a little while: the last acknowledgements may be on their way."""
-        deadline = time.monotonic() + 10.0
-        while True:
-            await self._verify()
-            if self._outcome.exit_code == 0 or time.monotonic() > deadline:
-                return
-            await asyncio.sleep(1.0)
 
-    async def _verify(self) -> None:
-        stores = self._cluster.stores
-        logs = sorted(self._cluster.directory.glob("*.facts"))
-        process = await asyncio.create_subprocess_exec(
-            *COMMAND,
-            *("verify", "--settled", "--output", "json"),
-            *(word for path in logs for word in ("--log", str(path))),
-            env=self._cluster.environment(stores.postgres_url, stores.redis_url),
-            cwd=ROOT,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, err = await process.communicate()
-        assert process.returncode is not None
-        self._outcome.exit_code = process.returncode
-        self._outcome.said = err.decode()
-        self._outcome.verdict = json.loads(out) if out else {}
+async def verified(cluster: Cluster) -> Verdict:
+    """Ask `flowmesh verify`, again for a little while: the last acknowledgements may be on their way."""
+    deadline = time.monotonic() + _VERDICT_SECONDS
+    while True:
+        verdict = await _verify(cluster)
+        if not verdict.exit_code or time.monotonic() > deadline:
+            return verdict
+        await asyncio.sleep(1.0)
+
+
+async def _verify(cluster: Cluster) -> Verdict:
+    stores = cluster.stores
+    logs = sorted(cluster.directory.glob("*.facts"))
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND,
+        *("verify", "--settled", "--output", "json"),
+        *(word for path in logs for word in ("--log", str(path))),
+        env=cluster.environment(stores.postgres_url, stores.redis_url),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert process.returncode is not None
+    return Verdict(process.returncode, json.loads(out) if out else {}, err.decode())

@@ -68,6 +68,11 @@ class StoreServer:
                 else:
                     return
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it did not end by itself."""
+        return self._launcher.started[-1].returncode is None
+
     async def kill(self) -> None:
         """End it as a crash does."""
         process = self._launcher.started[-1]
@@ -100,6 +105,11 @@ class Stores:
             meanwhile()
         await store.start(self._stack)
 
+    async def start_again(self, store: StoreServer) -> None:
+        """Start a store that ended by itself."""
+        if not store.is_running:
+            await store.start(self._stack)
+
     async def flush_redis(self) -> None:
         """Empty Redis."""
         async with Redis.from_url(self.redis_url) as client:
@@ -131,20 +141,36 @@ class Stores:
 
     async def backends(self) -> list[int]:
         """Return the processes of PostgreSQL that serve connections."""
-        session = await asyncpg.connect(self.postgres_url)
-        try:
+        async with self.session() as session:
             rows = await session.fetch(
                 "SELECT pid FROM pg_stat_activity"
                 " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() ORDER BY pid"
             )
+        return [row["pid"] for row in rows]
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+        """Connect to PostgreSQL past the proxies, once it has recovered."""
+        async with asyncio.timeout(_RESTART_SECONDS):
+            session = await self._connect()
+        try:
+            yield session
         finally:
             await session.close()
-        return [row["pid"] for row in rows]
+
+    async def _connect(self) -> asyncpg.Connection[asyncpg.Record]:
+        while True:
+            try:
+                return await asyncpg.connect(self.postgres_url)
+            except (OSError, asyncpg.PostgresError):
+                await asyncio.sleep(0.05)
 
 
 @asynccontextmanager
-async def running_stores(redis_data: Path | None = None) -> AsyncIterator[Stores]:
-    """Start both, keeping commits durable; `redis_data` puts Redis on another disk."""
+async def running_stores(
+    redis_disk: Path | None = None, postgres_disk: Path | None = None
+) -> AsyncIterator[Stores]:
+    """Start both, keeping commits durable, each on a disk of its own when there is one."""
     account = ServerAccount.choose()
     async with AsyncExitStack() as stack:
         run = stack.enter_context(run_directory(account))
@@ -153,15 +179,20 @@ async def running_stores(redis_data: Path | None = None) -> AsyncIterator[Stores
         data.mkdir(mode=account.passage_mode)
         programs = find_postgres(None, None)
         redis_program = find_redis_server(None)
-        reachable = account.reaches([redis_program, programs.postgres, data / "postgres"])
-        launcher = _Recorder(account, reachable, ())
-        redis_directory = _directory(redis_data or data / "redis", account)
-        redis = EmbeddedRedis(redis_program, redis_directory, sockets)
-        postgres = EmbeddedPostgres(programs, data, sockets, account)
+        redis_data = _directory((redis_disk or data) / "redis", account)
+        postgres_data = postgres_disk or data
+        reachable = account.reaches(
+            [redis_program, redis_data, programs.postgres, postgres_data / "postgres"]
+        )
+        redis = EmbeddedRedis(redis_program, redis_data, sockets)
+        postgres = EmbeddedPostgres(programs, postgres_data, sockets, account)
         servers = [
-            StoreServer(redis, launcher, sockets / "redis.sock", redis_directory),
+            StoreServer(redis, _Recorder(account, reachable, ()), sockets / "redis.sock", redis_data),
             StoreServer(
-                postgres, _Recorder(account, reachable, ()), sockets / ".s.PGSQL.5432", data / "postgres"
+                postgres,
+                _Recorder(account, reachable, ()),
+                sockets / ".s.PGSQL.5432",
+                postgres_data / "postgres",
             ),
         ]
         for server in servers:

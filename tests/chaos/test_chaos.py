@@ -19,7 +19,8 @@ async def test_nothing_is_lost_and_nothing_happens_twice(tmp_path: Path) -> None
 
     outcome = await run_chaos(options, tmp_path)
 
-    assert outcome.exit_code == 0, (outcome.verdict, outcome.said, outcome.faults)
+    assert outcome.verdict is not None
+    assert outcome.verdict.exit_code == 0, (outcome.verdict, outcome.faults)
     assert outcome.open_executions == 0
     assert outcome.accepted > 100
     assert len(outcome.faults) > 10
