@@ -69,6 +69,7 @@ class ExecutionView:
         self.closed_at: Micros | None = None
         self.failure: Failure | None = None
         self.nodes = [NodeView() for _ in graph.nodes]
+        self._owned = bytearray(b"\1") * len(self.nodes)
 
     def counts(self) -> dict[NodeStatus, int]:
         """Return how many nodes are in each status, without zeros, by status."""
@@ -78,8 +79,17 @@ class ExecutionView:
         """Return a view that further events on this one do not touch."""
         twin = ExecutionView.__new__(ExecutionView)
         twin.__dict__.update(self.__dict__)
-        twin.nodes = [replace(node) for node in self.nodes]
+        twin.nodes = list(self.nodes)
+        twin._owned = bytearray(len(self.nodes))
+        self._owned = bytearray(len(self.nodes))
         return twin
+
+    def own(self, node: int) -> NodeView:
+        """Return a node to change, first split from the copies that it was shared with."""
+        if not self._owned[node]:
+            self.nodes[node] = replace(self.nodes[node])
+            self._owned[node] = 1
+        return self.nodes[node]
 
     def blocked_on(self, node: int, offered_handlers: Collection[str]) -> BlockedOn:
         """Say what a live node waits for, given the handlers that connected workers offer."""
@@ -135,14 +145,14 @@ def cancel_failure(reason: str) -> Failure:
 
 
 def _node_scheduled(view: ExecutionView, event: NodeScheduled) -> None:
-    node = view.nodes[event.node]
+    node = view.own(event.node)
     node.status, node.attempt, node.scheduled_at = NodeStatus.SCHEDULED, event.attempt, event.at
     node.started_at = node.next_attempt_at = None
     node.worker_id = ""
 
 
 def _node_started(view: ExecutionView, event: NodeStarted) -> None:
-    node = view.nodes[event.node]
+    node = view.own(event.node)
     node.status, node.worker_id, node.started_at = NodeStatus.RUNNING, event.worker_id, event.started_at
 
 
@@ -153,7 +163,7 @@ def _node_completed(view: ExecutionView, event: NodeCompleted) -> None:
 
 
 def _node_attempt_failed(view: ExecutionView, event: NodeAttemptFailed) -> None:
-    node = view.nodes[event.node]
+    node = view.own(event.node)
     node.status, node.failure, node.next_attempt_at = (
         NodeStatus.SCHEDULED,
         event.failure,
@@ -163,7 +173,7 @@ def _node_attempt_failed(view: ExecutionView, event: NodeAttemptFailed) -> None:
 
 
 def _node_attempt_lost(view: ExecutionView, event: NodeAttemptLost) -> None:
-    view.nodes[event.node].status = NodeStatus.SCHEDULED
+    view.own(event.node).status = NodeStatus.SCHEDULED
 
 
 def _node_failed(view: ExecutionView, event: NodeFailed) -> None:
@@ -174,12 +184,12 @@ def _node_failed(view: ExecutionView, event: NodeFailed) -> None:
 
 
 def _node_skipped(view: ExecutionView, event: NodeSkipped) -> None:
-    node = view.nodes[event.node]
+    node = view.own(event.node)
     node.status, node.skip_reason, node.closed_at = NodeStatus.SKIPPED, event.reason, event.at
 
 
 def _node_upstream_failed(view: ExecutionView, event: NodeUpstreamFailed) -> None:
-    node = view.nodes[event.node]
+    node = view.own(event.node)
     node.status, node.closed_at = NodeStatus.UPSTREAM_FAILED, event.at
 
 
@@ -188,7 +198,7 @@ def _node_cancelled(view: ExecutionView, event: NodeCancelled) -> None:
 
 
 def _end(view: ExecutionView, event: AttemptEvent, status: NodeStatus) -> NodeView:
-    node = view.nodes[event.node]
+    node = view.own(event.node)
     node.status, node.closed_at, node.next_attempt_at = status, event.at, None
     return node
 

@@ -14,6 +14,5 @@ def collect_rarely() -> None:
     beside a graph of 100,000 nodes, whose planning alone caused a dozen of them.
     What exists by now stays until the end and is not walked over again.
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG, _MIDDLE, _OLD)
