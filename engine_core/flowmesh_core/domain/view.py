@@ -77,11 +77,9 @@ class ExecutionView:
 
     def copy(self) -> ExecutionView:
         """Return a view that further events on this one do not touch."""
-        twin = ExecutionView.__new__(ExecutionView)
-        twin.__dict__.update(self.__dict__)
-        twin.nodes = list(self.nodes)
-        twin._owned = bytearray(len(self.nodes))
         self._owned = bytearray(len(self.nodes))
+        twin = ExecutionView.__new__(ExecutionView)
+        twin.__dict__.update(self.__dict__, nodes=list(self.nodes), _owned=bytearray(self._owned))
         return twin
 
     def own(self, node: int) -> NodeView:
