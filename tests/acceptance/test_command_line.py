@@ -137,6 +137,7 @@ def test_a_cancelled_execution_exits_1_for_who_waits(address: str, tmp_path: Pat
         ["list", "--state", "NOWHERE"],
         ["list", "--limit", "0"],
         ["serve", "emperor"],
+        ["get", "x", "--address", "http://127.0.0.1:7466"],
     ],
     ids=" ".join,
 )
@@ -153,6 +154,8 @@ def test_wrong_usage_is_one_line_and_exits_2(arguments: list[str]) -> None:
         (["get", "no-such-execution"], "EXECUTION_NOT_FOUND"),
         (["watch", "no-such-execution"], "EXECUTION_NOT_FOUND"),
         (["submit", "/no/such/file"], "cannot read /no/such/file"),
+        (["get", "a/b"], "INVALID_REQUEST: execution_id: must be"),
+        (["worker", "json"], "json: a worker needs at least one function with @task"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

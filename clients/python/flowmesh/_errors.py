@@ -117,7 +117,8 @@ class ErrorFacts:
 
     def __str__(self) -> str:
         text = f"{self.reason or self.code}: {self.message}" if self.message else self.reason or self.code
-        return text + "".join(f"\n  {violation}" for violation in self.violations)
+        told = [str(violation) for violation in self.violations]
+        return "\n  ".join([text, *(told if told != [self.message] else [])])
 
 
 class ServiceError(FlowmeshError):

@@ -16,7 +16,7 @@ from flowmesh_services.cli.verify_command import verify
 from flowmesh_services.cli.worker_command import worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 FAILED = 1
 INTERRUPTED = 130
@@ -73,12 +73,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _report(error: Exception) -> int:
     match error:
         case TyperException():
-            return _fail(" ".join(error.format_message().split()) + _hint(error), error.exit_code)
+            said = " ".join(error.format_message().split()).replace("Value error, ", "")
+            return _fail(said + _hint(error), error.exit_code)
         case CommandError() | FlowmeshError():
             return _fail(str(error), FAILED)
     if os.environ.get("FLOWMESH_DEBUG"):
         raise error
-    return _fail(f"unexpected {type(error).__name__}: {error} (FLOWMESH_DEBUG=1 shows where)", FAILED)
+    causes = "; ".join(f"{type(cause).__name__}: {cause}" for cause in _causes(error))
+    return _fail(f"unexpected {causes} (FLOWMESH_DEBUG=1 shows where)", FAILED)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield what failed in a group of tasks, instead of the group."""
+    if isinstance(error, BaseExceptionGroup):
+        for part in error.exceptions:
+            yield from _causes(part)
+    else:
+        yield error
 
 
 def _fail(message: str, code: int) -> int:

@@ -38,9 +38,12 @@ def get(
 
 def list_executions(
     workflow: Annotated[str, typer.Option("--workflow", help="Only of this workflow.")] = "",
-    state: Annotated[list[ExecutionState] | None, typer.Option("--state", help="Only in this state.")] = None,
+    state: Annotated[
+        list[ExecutionState] | None, typer.Option("--state", help="Only in this state; may be repeated.")
+    ] = None,
     label: Annotated[
-        list[str] | None, typer.Option("--label", metavar="KEY=VALUE", help="Only with it.")
+        list[str] | None,
+        typer.Option("--label", metavar="KEY=VALUE", help="Only with this label; may be repeated."),
     ] = None,
     limit: Limit = 100,
     address: Address = DEFAULT_ADDRESS,
@@ -62,7 +65,10 @@ def watch(
     namespace: Namespace = "default",
     output: Output = OutputFormat.TEXT,
 ) -> None:
-    """Follow an execution to its end; exits 0 when COMPLETED, 1 otherwise."""
+    """Follow an execution to its end.
+
+    Exits 0 when COMPLETED, 1 otherwise.
+    """
     with connect(address, namespace) as client:
         raise typer.Exit(follow(client.handle(execution_id), output))
 

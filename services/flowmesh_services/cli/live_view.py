@@ -1,15 +1,15 @@
-"""A live picture of an execution: its nodes by state, a bar, and what happened last."""
+"""A live picture of an execution: a bar, its nodes by state, and how long each one has been running."""
 
 from __future__ import annotations
 
 import threading
-from collections import Counter, deque
-from collections.abc import Iterable
-from contextlib import suppress
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -67,8 +67,14 @@ _EXECUTION_STATE_AFTER = {
     EventType.EXECUTION_FAILED: ExecutionState.FAILED,
     EventType.EXECUTION_CANCELLED: ExecutionState.CANCELLED,
 }
-MAXIMUM_MARKS = 2_000
-RECENT_EVENTS = 8
+# Up to this many nodes, each one has a line; of more, each one has a mark.
+LISTED_NODES = 12
+RUNNING_LINES = 6
+FAILED_LINES = 3
+# Headline, id, bar, counts, two empty lines, the lines above, a remark and the prompt.
+_OTHER_LINES = 8 + RUNNING_LINES + FAILED_LINES
+_QUIET_SECONDS = 3.0
+_ENDED_BADLY = (NodeState.FAILED, NodeState.CANCELLED)
 
 
 class Picture:
@@ -80,7 +86,7 @@ class Picture:
         self._execution: Execution | None = None
         self._nodes: dict[str, NodeExecution] = {}
         self._counts: Counter[NodeState] = Counter()
-        self._recent: deque[str] = deque(maxlen=RECENT_EVENTS)
+        self._changed = time.monotonic()
 
     @property
     def state(self) -> ExecutionState:
@@ -90,6 +96,7 @@ class Picture:
     def take(self, item: WatchItem) -> None:
         """Bring the picture up to date."""
         with self._lock:
+            self._changed = time.monotonic()
             if isinstance(item, Snapshot):
                 self._restart(item.execution)
             elif isinstance(item, End):
@@ -97,14 +104,18 @@ class Picture:
             elif isinstance(item, Event):
                 self._apply(item)
 
-    def __rich__(self) -> RenderableType:
-        """Draw."""
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        """Draw in the width and height of the terminal."""
         with self._lock:
             if self._execution is None:
-                return Text("waiting for the first word of the execution …", style="dim")
-            return Group(
-                self._headline(self._execution), self._bar(), self._counts_line(), self._marks(), self._log()
-            )
+                yield Text("waiting for the first word of the execution …", style="dim")
+                return
+            now = datetime.now(UTC)
+            yield from _headline(self._execution, now)
+            yield self._bar(options.max_width)
+            yield self._counts_line()
+            yield from self._nodes_part(options.max_width, console.height - _OTHER_LINES, now)
+            yield from self._remark(self._execution)
 
     def _restart(self, execution: Execution) -> None:
         self._execution = execution
@@ -112,58 +123,128 @@ class Picture:
         self._counts = Counter(node.state for node in execution.nodes)
 
     def _apply(self, event: Event) -> None:
-        self._recent.append(text.event_line(event))
         node, state = self._nodes.get(event.node_id), _NODE_STATE_AFTER.get(event.type)
         if node is not None and state is not None:
             self._counts[node.state] -= 1
             self._counts[state] += 1
-            self._nodes[event.node_id] = replace(node, state=state)
+            self._nodes[event.node_id] = _after(node, state, event)
         after = _EXECUTION_STATE_AFTER.get(event.type)
         if self._execution is not None and after is not None:
             start = self._execution.start_time or event.event_time
             self._execution = replace(self._execution, state=after, start_time=start)
 
-    def _headline(self, execution: Execution) -> Text:
-        end = execution.close_time or datetime.now(UTC)
-        return Text.assemble(
-            (execution.workflow_name, "bold"),
-            f"  {execution.execution_id}  ",
-            (execution.state.value, "bold"),
-            f"  {text.duration(execution.start_time, end)}",
-        )
-
-    def _bar(self) -> Table:
-        ended = sum(count for state, count in self._counts.items() if state.is_terminal)
+    def _bar(self, width: int) -> Table:
+        ended, total = sum(self._counts[state] for state in NodeState if state.is_terminal), len(self._nodes)
+        label = f"{ended}/{total}  {100 * ended // max(1, total):>3} %"
         row = Table.grid(padding=(0, 1))
         row.add_row(
-            ProgressBar(total=max(1, len(self._nodes)), completed=ended, width=60),
-            f"{ended}/{len(self._nodes)}",
+            ProgressBar(total=max(1, total), completed=ended, width=max(10, min(60, width - len(label) - 2))),
+            label,
         )
         return row
 
     def _counts_line(self) -> Text:
-        line = Text()
-        for state, style in STYLES.items():
-            if self._counts[state]:
-                line.append(f"{MARKS[state]} {self._counts[state]} {state.value}   ", style=style)
-        return line
+        parts = [
+            Text(f"{MARKS[state]} {self._counts[state]} {state.value}", style=style)
+            for state, style in STYLES.items()
+            if self._counts[state]
+        ]
+        return Text("   ").join(parts)
 
-    def _marks(self) -> Text:
-        line = Text(overflow="fold")
-        for node in list(self._nodes.values())[:MAXIMUM_MARKS]:
-            line.append(MARKS.get(node.state, "?"), style=STYLES.get(node.state, ""))
-        if len(self._nodes) > MAXIMUM_MARKS:
-            line.append(f" … {len(self._nodes) - MAXIMUM_MARKS} more", style="dim")
-        return line
+    def _nodes_part(self, width: int, height: int, now: datetime) -> Iterator[RenderableType]:
+        nodes = list(self._nodes.values())
+        yield Text()
+        if len(nodes) <= LISTED_NODES:
+            yield from _lines(nodes, now)
+            return
+        yield _marks(nodes, width * max(1, height))
+        bad = [node for node in nodes if node.state in _ENDED_BADLY]
+        running = [node for node in nodes if node.state is NodeState.RUNNING]
+        running.sort(key=lambda node: node.start_time or now)
+        if bad or running:
+            yield Text()
+        yield from _lines([*bad[:FAILED_LINES], *running[:RUNNING_LINES]], now)
 
-    def _log(self) -> Text:
-        return Text("\n".join(self._recent), style="dim", overflow="ellipsis", no_wrap=True)
+    def _remark(self, execution: Execution) -> Iterator[Text]:
+        if execution.failure is not None:
+            yield _line(f"failure: {text.failure_line(execution.failure)}", "red")
+        elif self._nobody_works() and time.monotonic() - self._changed > _QUIET_SECONDS:
+            yield _line("No worker has taken a SCHEDULED node yet.", "yellow")
+            yield _line(f"What it waits for: flowmesh get {execution.execution_id}", "yellow")
+
+    def _nobody_works(self) -> bool:
+        return bool(self._counts[NodeState.SCHEDULED]) and not self._counts[NodeState.RUNNING]
+
+
+def _after(node: NodeExecution, state: NodeState, event: Event) -> NodeExecution:
+    began = event.start_time or (event.event_time if state is NodeState.RUNNING else node.start_time)
+    return replace(
+        node,
+        state=state,
+        attempt=event.attempt or node.attempt,
+        start_time=None if state is NodeState.SCHEDULED else began,
+        close_time=event.event_time if state.is_terminal else None,
+        failure=event.failure,
+        skip_reason=event.skip_reason,
+    )
+
+
+def _headline(execution: Execution, now: datetime) -> Iterator[Text]:
+    took = _elapsed(execution.start_time, execution.close_time or now)
+    line = Text.assemble(
+        (execution.workflow_name, "bold"), "  ", (execution.state.value, "bold"), f"  {took}"
+    )
+    line.no_wrap, line.overflow = True, "ellipsis"
+    yield line
+    yield _line(execution.execution_id, "dim")
+
+
+def _marks(nodes: list[NodeExecution], room: int) -> Text:
+    line = Text(overflow="fold")
+    shown = len(nodes) if len(nodes) <= room else max(1, room - 20)
+    for node in nodes[:shown]:
+        line.append(MARKS.get(node.state, "?"), style=STYLES.get(node.state, ""))
+    if shown < len(nodes):
+        line.append(f" … {len(nodes) - shown} more", style="dim")
+    return line
+
+
+def _lines(nodes: list[NodeExecution], now: datetime) -> Iterator[Text]:
+    name = min(40, max((len(node.node_id) for node in nodes), default=0))
+    state = max((len(node.state.value) for node in nodes), default=0)
+    for node in nodes:
+        yield _line(_told(node, name, state, now), STYLES.get(node.state, ""))
+
+
+def _told(node: NodeExecution, name_width: int, state_width: int, now: datetime) -> str:
+    parts = [
+        f"{MARKS.get(node.state, '?')} {text.shortened(node.node_id, name_width):<{name_width}}",
+        f"{node.state.value:<{state_width}}",
+        f"{_elapsed(node.start_time, node.close_time or now):>7}",
+    ]
+    if node.attempt > 1:
+        parts.append(f"attempt {node.attempt}")
+    if node.failure is not None:
+        parts.append(text.failure_line(node.failure))
+    return "  ".join(parts).rstrip()
+
+
+def _line(words: str, style: str) -> Text:
+    return Text(words, style=style, overflow="ellipsis", no_wrap=True)
+
+
+def _elapsed(start: datetime | None, end: datetime) -> str:
+    """Return the time since a moment as people read it; empty before it came."""
+    if start is None:
+        return ""
+    seconds = max(0.0, (end - start).total_seconds())
+    return f"{seconds:.1f} s" if seconds < 60 else str(timedelta(seconds=int(seconds)))
 
 
 def show(items: Iterable[WatchItem], console: Console | None = None) -> ExecutionState:
     """Draw an execution until it ends; return the state it ended in."""
     picture = Picture()
-    with Live(picture, console=console, refresh_per_second=12), suppress(KeyboardInterrupt):
+    with Live(picture, console=console, refresh_per_second=12):
         for item in items:
             if not isinstance(item, Gap):
                 picture.take(item)

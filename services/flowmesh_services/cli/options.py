@@ -29,5 +29,11 @@ Output = Annotated[OutputFormat, typer.Option("--output", "-o", help="How to pri
 
 
 def connect(address: str, namespace: str) -> Client:
-    """Return a client that gives up on an absent server after a few seconds, as a person would."""
+    """Return a client that gives up on an absent server after a few seconds, as a person would.
+
+    Raises:
+        BadParameter: The address is a URL.
+    """
+    if address.startswith(("http://", "https://")):
+        raise typer.BadParameter(f"{address!r} is a URL; host:port is enough", param_hint="'--address'")
     return Client(address, namespace=namespace, timeout=10.0)

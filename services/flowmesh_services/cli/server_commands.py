@@ -43,7 +43,10 @@ def dev(
         Path | None, typer.Option(help="Keep data here; without it, data ends with the process.")
     ] = None,
 ) -> None:
-    """Run everything in one process, with embedded servers unless addresses are set."""
+    """Run everything in one process.
+
+    With embedded Redis and PostgreSQL, unless FLOWMESH_REDIS_URL and FLOWMESH_POSTGRES_URL name others.
+    """
     run_to_end(_dev(settings_or_fail(listen=listen, data_dir=data_dir)))
 
 
@@ -51,7 +54,10 @@ def serve(
     roles: Annotated[list[RoleName], typer.Argument(metavar="ROLE...", help="What this process is.")],
     listen: Listen = None,
 ) -> None:
-    """Run one or more roles: submission, orchestration, worker-control, reaper."""
+    """Run one or more roles.
+
+    The roles are submission, orchestration, worker-control and reaper.
+    """
     run_to_end(_serve(settings_or_fail(listen=listen), [role.value for role in dict.fromkeys(roles)]))
 
 
@@ -62,12 +68,17 @@ def migrate() -> None:
 
 
 def health(
-    address: Annotated[str, typer.Option(help="host:port or unix:/path.")] = "127.0.0.1:7466",
+    address: Annotated[
+        str, typer.Option(envvar="FLOWMESH_ADDRESS", help="host:port or unix:/path.")
+    ] = "127.0.0.1:7466",
     service: Annotated[
         str, typer.Option(help="Ask about one service, such as flowmesh.v1.SubmissionService.")
     ] = "",
 ) -> None:
-    """Tell whether a server serves, for probes; exits 1 when it does not. Plaintext only."""
+    """Tell whether a server serves, for probes.
+
+    Exits 1 when it does not. Plaintext only.
+    """
     import grpc
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 

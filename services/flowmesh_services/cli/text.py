@@ -42,7 +42,7 @@ def node_line(node: NodeExecution, width: int) -> str:
     if node.attempt > 1:
         parts.append(f"attempt {node.attempt}")
     if node.blocked_on is not None:
-        parts.append(f"waits for {node.blocked_on}")
+        parts.append(f"blocked on {node.blocked_on}")
     if node.skip_reason is not None:
         parts.append(node.skip_reason)
     if node.failure is not None:

@@ -32,7 +32,7 @@ def worker(
 ) -> None:
     """Run tasks until SIGTERM or SIGINT, then finish what runs."""
     if bool(target) == dry_run:
-        raise typer.BadParameter("give a module or --dry-run, and not both", param_hint="MODULE")
+        raise typer.BadParameter("give a module or --dry-run, and not both", param_hint="'MODULE'")
     tasks: Tasks = load_tasks(target) if target else []
     try:
         runner = Worker(

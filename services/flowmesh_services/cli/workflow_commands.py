@@ -1,4 +1,4 @@
-"""`validate` and `submit`: workflows from files."""
+"""`validate`, `register` and `submit`: workflows from files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ def validate(
     namespace: Namespace = "default",
     output: Output = OutputFormat.TEXT,
 ) -> None:
-    """Check a workflow and store nothing; exits 1 when it is not valid."""
+    """Check a workflow and store nothing.
+
+    Exits 1 when it is not valid, with every problem on stdout.
+    """
     workflow = read_workflow(file)
     with connect(address, namespace) as client:
         validation = client.validate(workflow)
@@ -44,7 +47,10 @@ def register(
     namespace: Namespace = "default",
     output: Output = OutputFormat.TEXT,
 ) -> None:
-    """Store a workflow under its name; the same content gives the same version."""
+    """Store a workflow under its name.
+
+    The same content gives the same version.
+    """
     workflow = read_workflow(file)
     with connect(address, namespace) as client:
         version = client.register(workflow)
@@ -56,10 +62,18 @@ def submit(
     input_text: Annotated[
         str, typer.Option("--input", help="The input as JSON, or @FILE.", metavar="JSON|@FILE")
     ] = "null",
-    execution_id: Annotated[str, typer.Option("--execution-id", help="The id to give it.")] = "",
-    request_id: Annotated[str, typer.Option("--request-id", help="Makes a repeat safe.")] = "",
+    execution_id: Annotated[
+        str, typer.Option("--execution-id", help="The id to give it; the server makes one by default.")
+    ] = "",
+    request_id: Annotated[
+        str,
+        typer.Option(
+            "--request-id", help="Names this request: a repeat of it answers with the first execution."
+        ),
+    ] = "",
     label: Annotated[
-        list[str] | None, typer.Option("--label", help="A word to find it by.", metavar="KEY=VALUE")
+        list[str] | None,
+        typer.Option("--label", help="A word to find it by; may be repeated.", metavar="KEY=VALUE"),
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Follow it; exit 0 when COMPLETED, else 1.")] = False,
     address: Address = DEFAULT_ADDRESS,
@@ -99,7 +113,7 @@ def read_labels(labels: list[str]) -> dict[str, str]:
     """Return labels given as KEY=VALUE."""
     pairs = [label.partition("=") for label in labels]
     if wrong := [key for key, equals, _ in pairs if not (key and equals)]:
-        raise typer.BadParameter(f"{wrong[0]!r} is not KEY=VALUE", param_hint="--label")
+        raise typer.BadParameter(f"{wrong[0]!r} is not KEY=VALUE", param_hint="'--label'")
     return {key: value for key, _, value in pairs}
 
 

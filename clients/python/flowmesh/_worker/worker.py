@@ -68,8 +68,10 @@ class Worker:
         dry_run: bool = False,
     ) -> None:
         self._tasks = None if dry_run else _task.definitions(tasks)
-        if slots < 1 or (self._tasks is not None and not self._tasks):
-            raise ValueError("a worker needs a slot and a task")
+        if slots < 1:
+            raise ValueError("a worker needs at least one slot")
+        if self._tasks is not None and not self._tasks:
+            raise ValueError("a worker needs at least one function with @task")
         self.worker_id = worker_id or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self._address, self._tls = address_or_default(address), tls
         self._grace = grace.total_seconds()
