@@ -19,7 +19,7 @@ from flowmesh_core.adapters.postgres.cluster_store import PostgresClusterStore
 from flowmesh_core.adapters.postgres.execution_store import PostgresExecutionStore
 from flowmesh_core.adapters.postgres.history_store import PostgresHistoryStore
 from flowmesh_core.adapters.postgres.membership import PostgresMembership
-from flowmesh_core.adapters.postgres.migrate import migrate
+from flowmesh_core.adapters.postgres.migrate import Phase, migrate
 from flowmesh_core.adapters.postgres.pool import open_pool
 from flowmesh_core.adapters.postgres.workflow_store import PostgresWorkflowStore
 from flowmesh_core.adapters.redis.audit import RedisTransportAudit
@@ -294,7 +294,7 @@ async def with_stores(settings: Settings) -> AsyncIterator[Settings]:
         yield replace(settings, stores=stores.model_copy(update=addresses))
 
 
-async def bring_up_to_date(settings: Settings) -> list[str]:
+async def bring_up_to_date(settings: Settings, phases: Iterable[str] = ("pre", "post")) -> list[str]:
     """Bring the database to the schema of this code; return the names of what was applied.
 
     Raises:
@@ -302,7 +302,7 @@ async def bring_up_to_date(settings: Settings) -> list[str]:
         StoreUnavailable: PostgreSQL does not answer.
         ClusterMismatch: The database was changed by newer code.
     """
-    return await migrate(postgres_url(settings))
+    return await migrate(postgres_url(settings), phases=frozenset(map(Phase, phases)))
 
 
 async def verify(settings: Settings, options: VerifyOptions, log: Iterable[str]) -> Report:

@@ -61,9 +61,22 @@ def serve(
     run_to_end(_serve(settings_or_fail(listen=listen), [role.value for role in dict.fromkeys(roles)]))
 
 
-def migrate() -> None:
+class PhaseName(Enum):
+    """The halves of a migration, seen from a deployment of new code."""
+
+    PRE = "pre"
+    POST = "post"
+
+
+def migrate(
+    phase: Annotated[
+        PhaseName | None,
+        typer.Option(help="Only what comes before the new code, or only what waits until no old code runs."),
+    ] = None,
+) -> None:
     """Bring the database to the schema of this version."""
-    applied = run_to_end(_migrate(settings_or_fail()))
+    phases = [each.value for each in ([phase] if phase else PhaseName)]
+    applied = run_to_end(_migrate(settings_or_fail(), phases))
     typer.echo("\n".join(applied) if applied else "up to date")
 
 
@@ -147,10 +160,10 @@ async def _serve_until(settings: Settings, names: Sequence[str], shutdown: Shutd
         )
 
 
-async def _migrate(settings: Settings) -> list[str]:
+async def _migrate(settings: Settings, phases: Sequence[str]) -> list[str]:
     from flowmesh_services.bootstrap import bring_up_to_date
 
-    return await bring_up_to_date(settings)
+    return await bring_up_to_date(settings, phases)
 
 
 def run_to_end(work: Coroutine[None, None, Result]) -> Result:
