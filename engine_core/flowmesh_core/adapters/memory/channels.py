@@ -18,10 +18,10 @@ class Channels(Generic[T]):
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._feeds: dict[str, set[Feed[T]]] = {}
+        self._feeds: dict[str, dict[Feed[T], None]] = {}
 
     def publish(self, name: str, item: T) -> None:
-        """Give an item to all who listen now."""
+        """Give an item to all who listen now, in the order in which they came."""
         for feed in self._feeds.get(name, ()):
             feed.put(item)
 
@@ -36,9 +36,9 @@ class Channels(Generic[T]):
         """Listen to channels."""
         feed: Feed[T] = Feed(self._capacity)
         for name in names:
-            self._feeds.setdefault(name, set()).add(feed)
+            self._feeds.setdefault(name, {})[feed] = None
         try:
             yield feed
         finally:
             for name in names:
-                self._feeds[name].discard(feed)
+                self._feeds[name].pop(feed, None)

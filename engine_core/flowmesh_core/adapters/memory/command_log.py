@@ -31,6 +31,7 @@ class MemoryCommandLog:
         self._transport.require()
         for partition in partitions:
             self._transport.logs[partition].reader = self
+        self._transport.opened.update(partitions)
         self._transport.wake()
 
     async def claim(self, partition: int) -> Sequence[DeliveredCommand]:

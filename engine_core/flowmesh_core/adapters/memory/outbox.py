@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowmesh_core.adapters.memory.transport import Queue
-from flowmesh_core.ports.command_log import QueueEntry
+from flowmesh_core.ports.command_log import QueueEntry, TransportLost
 from flowmesh_core.ports.task_queue import QueueName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from flowmesh_core.adapters.memory.transport import MemoryTransport
     from flowmesh_core.domain.identity import ExecutionKey
@@ -18,21 +18,28 @@ if TYPE_CHECKING:
 
 
 class MemoryOutbox:
-    """An `Outbox`. It sends all or nothing, and loss of data is noticed by the reader of the log alone."""
+    """An `Outbox`. It sends all or nothing."""
 
     def __init__(self, transport: MemoryTransport) -> None:
         self._transport = transport
 
     async def flush(self, outgoing: Outgoing) -> Sequence[QueueEntry]:
-        """Send everything; return the queue entry of each task."""
+        """Send everything; return the queue entry of each task.
+
+        Raises:
+            TransportLost: Nobody has opened these logs since they were lost.
+        """
         self._transport.require()
         entries = [self._queue(task) for task in outgoing.tasks]
-        self._mark(outgoing)
+        lost = [partition for partition in outgoing.dispatched if self._is_lost(partition)]
+        self._mark(outgoing, lost)
         self._tell(outgoing)
         remove_entries(self._transport, outgoing.withdrawn)
         for partition, entry_ids in outgoing.acknowledged.items():
             for entry_id in entry_ids:
                 self._transport.logs[partition].entries.pop(int(entry_id.partition("-")[0]), None)
+        if lost:
+            raise TransportLost("the transport is not what it was", lost)
         return entries
 
     async def dispatched(self, partition: int) -> Mapping[ExecutionKey, int]:
@@ -48,9 +55,14 @@ class MemoryOutbox:
         queue.added_at = self._transport.clock.monotonic()
         return entry
 
-    def _mark(self, outgoing: Outgoing) -> None:
+    def _is_lost(self, partition: int) -> bool:
+        return partition in self._transport.opened and self._transport.logs[partition].reader is None
+
+    def _mark(self, outgoing: Outgoing, lost: Collection[int]) -> None:
+        """Note what was dispatched, unless what went before it may be gone."""
         for partition, sequences in outgoing.dispatched.items():
-            self._transport.dispatched[partition].update(sequences)
+            if partition not in lost:
+                self._transport.dispatched[partition].update(sequences)
         for partition, closed in outgoing.closed.items():
             for key in closed:
                 self._transport.dispatched[partition].pop(key, None)

@@ -59,6 +59,8 @@ class MemoryTransport:
         self.hints: Channels[Mapping[ExecutionKey, int]] = Channels(_CAPACITY)
         self.closings: Channels[Collection[ExecutionKey]] = Channels(_CAPACITY)
         self.arrivals: Channels[QueueName] = Channels(_CAPACITY)
+        self.opened: set[int] = set()
+        """Partitions whose logs were ever opened: with no reader now, they were lost."""
         self._last_entry = 0
         self._waiters: set[asyncio.Future[None]] = set()
         self._empty()

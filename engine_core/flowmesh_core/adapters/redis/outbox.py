@@ -2,9 +2,11 @@
 
 A flush is a plain pipeline, not a transaction. A pipeline that is cut leaves
 a prefix of its commands, and their order makes every prefix safe: tasks before
-the mark that they were dispatched, that before the beat, everything before the
-deletion of the commands. MULTI would add nothing to that, but would hold up
-all other clients for the whole batch and be refused across slots of a cluster.
+the mark that they were dispatched, everything before the deletion of the
+commands. MULTI would add nothing to that, but would hold up all other clients
+for the whole batch and be refused across slots of a cluster. The mark is a
+script: after a loss of data it must not be set, not even by who learns of the
+loss from it.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from flowmesh_core.adapters.codec import encode_task
-from flowmesh_core.adapters.redis import keys
+from flowmesh_core.adapters.redis import keys, scripts
 from flowmesh_core.adapters.redis.messages import encode_hints, encode_keys, encode_messages, encode_names
 from flowmesh_core.adapters.redis.wire import checked, pack
 from flowmesh_core.domain.identity import ExecutionKey
@@ -48,11 +50,11 @@ class RedisOutbox:
             TransportLost: It was sent, but a beat went backwards.
         """
         seen = {partition: self._beats.seen(partition) for partition in outgoing.dispatched}
-        before = [*_tasks(outgoing.tasks), *_marks(outgoing), *_messages(outgoing)]
-        commands = [*before, *map(_beat, seen), *_removals(outgoing)]
+        before = [*_tasks(outgoing.tasks), *_closed(outgoing), *_messages(outgoing)]
+        commands = [*before, *_marks(outgoing, seen), *_removals(outgoing)]
         replies = await self._send(commands)
         beats = replies[len(before) : len(before) + len(seen)]
-        self._beats.advance({each: (seen[each], beat) for each, beat in zip(seen, beats, strict=True)})
+        self._beats.advance({each: (seen[each], beat or 0) for each, beat in zip(seen, beats, strict=True)})
         return [
             QueueEntry(task.key.namespace, task.handler, entry_id.decode())
             for task, entry_id in zip(outgoing.tasks, replies, strict=False)
@@ -100,11 +102,13 @@ def _tasks(tasks: Sequence[QueuedTask]) -> Iterator[Command]:
         yield ("PUBLISH", keys.arrivals(namespace), encode_names([namespace, *names]))
 
 
-def _marks(outgoing: Outgoing) -> Iterator[Command]:
+def _marks(outgoing: Outgoing, seen: Mapping[int, int]) -> Iterator[Command]:
     for partition, sequences in outgoing.dispatched.items():
-        if sequences:
-            pairs = (word for key, sequence in sequences.items() for word in (str(key), sequence))
-            yield ("HSET", keys.dispatched(partition), *pairs)
+        pairs = (word for key, sequence in sequences.items() for word in (str(key), sequence))
+        yield scripts.MARK_DISPATCHED.command([keys.dispatched(partition)], seen[partition], *pairs)
+
+
+def _closed(outgoing: Outgoing) -> Iterator[Command]:
     for partition, closed in outgoing.closed.items():
         if closed:
             yield ("HDEL", keys.dispatched(partition), *map(str, closed))
@@ -124,10 +128,6 @@ def _messages(outgoing: Outgoing) -> Iterator[Command]:
             *outgoing.cancels.get(member_id, ()),
         ]
         yield ("PUBLISH", keys.mailbox(member_id), encode_messages(messages))
-
-
-def _beat(partition: int) -> Command:
-    return ("HINCRBY", keys.dispatched(partition), keys.BEAT_FIELD, 1)
 
 
 def _removals(outgoing: Outgoing) -> Iterator[Command]:

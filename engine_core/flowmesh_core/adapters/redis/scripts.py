@@ -23,10 +23,11 @@ class Script:
 
 
 OPEN_LOG = Script("open_log")
+MARK_DISPATCHED = Script("mark_dispatched")
 TAKE = Script("take")
 PENDING = Script("pending")
 REMOVE_IDLE = Script("remove_idle")
 FORGET_GATEWAY = Script("forget_gateway")
 ACQUIRE = Script("acquire")
 
-ALL = (OPEN_LOG, TAKE, PENDING, REMOVE_IDLE, FORGET_GATEWAY, ACQUIRE)
+ALL = (OPEN_LOG, MARK_DISPATCHED, TAKE, PENDING, REMOVE_IDLE, FORGET_GATEWAY, ACQUIRE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TypeVar
 
 from flowmesh_core.application.partition_owner.load_executions import LoadExecutions
@@ -13,7 +14,7 @@ from flowmesh_core.domain.identity import ExecutionKey
 from flowmesh_core.ports.command_log import CommandEnvelope, CommandLog, DeliveredCommand
 from flowmesh_core.ports.execution_store import ExecutionStore
 from flowmesh_core.ports.membership import PartitionLease
-from flowmesh_core.ports.outbox import Outbox
+from flowmesh_core.ports.outbox import Outbox, Outgoing
 
 T = TypeVar("T")
 _CONCURRENT_READS = 16
@@ -55,27 +56,36 @@ class TakeOver:
         """
         owned = {lease.partition: OwnedPartition(lease) for lease in leases}
         await self._log.open(list(owned))
-        dispatched = {} if transport_lost else await self._dispatched(list(owned))
-        await self._fold(owned)
+        dispatched = await _each(list(owned), self._outbox.dispatched)
+        still_open = await self._fold(owned)
+        await self._forget_closed(dispatched, still_open)
         for partition, commands in (await _each(list(owned), self._log.claim)).items():
             owned[partition].backlog.extend(commands)
         for taken in owned.values():
             # Behind the claimed reports: one of them may end an attempt that is in doubt.
-            taken.backlog.extend(_redispatches(taken, dispatched))
+            taken.backlog.extend(_redispatches(taken, {} if transport_lost else dispatched[taken.partition]))
         return list(owned.values())
 
-    async def _dispatched(self, partitions: Sequence[int]) -> dict[ExecutionKey, int]:
-        sequences: dict[ExecutionKey, int] = {}
-        for found in (await _each(partitions, self._outbox.dispatched)).values():
-            sequences.update(found)
-        return sequences
-
-    async def _fold(self, owned: Mapping[int, OwnedPartition]) -> None:
+    async def _fold(self, owned: Mapping[int, OwnedPartition]) -> frozenset[ExecutionKey]:
+        """Load what is open; return all of it, also what cannot be loaded."""
         keys = await self._executions.open_keys(list(owned))
         for start in range(0, len(keys), self._chunk):
             loaded = await self._loader.load(keys[start : start + self._chunk])
             for live in loaded.executions.values():
                 owned[live.partition].add(live)
+        return frozenset(keys)
+
+    async def _forget_closed(
+        self, dispatched: Mapping[int, Mapping[ExecutionKey, int]], still_open: AbstractSet[ExecutionKey]
+    ) -> None:
+        """Remove what is noted of executions that are over: their last owner may have died before it did."""
+        closed = {
+            partition: gone
+            for partition, sequences in dispatched.items()
+            if (gone := [key for key in sequences if key not in still_open])
+        }
+        if closed:
+            await self._outbox.flush(Outgoing(closed=closed))
 
 
 def _redispatches(
@@ -95,15 +105,19 @@ def _has_undispatched(live: LiveExecution, dispatched: int) -> bool:
 async def _each(partitions: Sequence[int], read: Callable[[int], Awaitable[T]]) -> dict[int, T]:
     """Read something of every partition, a few at a time; raises the first error."""
     found: dict[int, T] = {}
+    errors: list[Exception] = []
 
     async def read_one(partition: int) -> None:
-        found[partition] = await read(partition)
+        # It must not fail: a group that is cancelled while a child fails forgets the cancellation.
+        try:
+            found[partition] = await read(partition)
+        except Exception as error:  # noqa: BLE001 - raised below
+            errors.append(error)
 
     for start in range(0, len(partitions), _CONCURRENT_READS):
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                for partition in partitions[start : start + _CONCURRENT_READS]:
-                    tasks.create_task(read_one(partition))
-        except ExceptionGroup as group:
-            raise group.exceptions[0] from None
+        async with asyncio.TaskGroup() as tasks:
+            for partition in partitions[start : start + _CONCURRENT_READS]:
+                tasks.create_task(read_one(partition))
+        if errors:
+            raise errors[0]
     return found
