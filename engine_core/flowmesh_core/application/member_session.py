@@ -124,20 +124,27 @@ class MemberSession:
 
     async def _serve(self, lease: MemberLease, serve: Serve) -> bool:
         """Return whether `serve` ended by itself rather than by the loss of the lease."""
-        ended = False
+        # No TaskGroup: one that is cancelled while a child fails forgets the cancellation.
+        serving = asyncio.ensure_future(serve(lease))
+        renewing = asyncio.ensure_future(self._renew(lease))
         try:
-            async with asyncio.TaskGroup() as tasks:
-                renewing = tasks.create_task(self._renew(lease))
-                await serve(lease)
-                ended = True
-                renewing.cancel()
-        except* _LeaseLostError:
-            _logger.warning("member %s lost its lease and joins again", lease.member_id)
-            roles = ",".join(sorted(role.value for role in self._settings.roles))
-            self._telemetry.count("flowmesh.leases.lost", 1, {"flowmesh.roles": roles})
-        return ended
+            await asyncio.wait({serving, renewing}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            serving.cancel()
+            renewing.cancel()
+            await asyncio.wait({serving, renewing})
+        if not renewing.cancelled():
+            renewing.result()
+        if not serving.cancelled():
+            serving.result()
+            return True
+        _logger.warning("member %s lost its lease and joins again", lease.member_id)
+        roles = ",".join(sorted(role.value for role in self._settings.roles))
+        self._telemetry.count("flowmesh.leases.lost", 1, {"flowmesh.roles": roles})
+        return False
 
     async def _renew(self, lease: MemberLease) -> None:
+        """Return when the store says that the member is not alive any more."""
         while True:
             await self._clock.sleep(lease.tick)
             asked_at = self._clock.monotonic()
@@ -147,7 +154,7 @@ class MemberSession:
                 _logger.warning("cannot renew the lease: %s", error)
                 continue
             if not alive:
-                raise _LeaseLostError
+                return
             lease.extend(asked_at)
 
     async def _leave(self, lease: MemberLease) -> None:
@@ -155,7 +162,3 @@ class MemberSession:
             await self._membership.leave(lease.member_id)
         except StoreUnavailable as error:
             _logger.warning("cannot leave the cluster, the lease runs out by itself: %s", error)
-
-
-class _LeaseLostError(Exception):
-    """The store says that the member is not alive any more."""

@@ -63,20 +63,24 @@ class Dispatcher:
 
     async def _listen(self) -> None:
         """Hear of tasks that arrive, in the namespaces that workers are connected for."""
-        backoff = Backoff(self._desk.clock)
         changed = self._demands.namespaces_changed
         while True:
             changed.clear()
             namespaces = self._demands.namespaces()
+            async with asyncio.TaskGroup() as group:
+                listening = group.create_task(self._keep_hearing(namespaces)) if namespaces else None
+                await changed.wait()
+                if listening is not None:
+                    listening.cancel()
+
+    async def _keep_hearing(self, namespaces: Collection[str]) -> None:
+        # It must not fail: a group that is cancelled while a child fails forgets the cancellation.
+        backoff = Backoff(self._desk.clock)
+        while True:
             try:
-                async with asyncio.TaskGroup() as group:
-                    listening = group.create_task(self._hear(namespaces)) if namespaces else None
-                    await changed.wait()
-                    if listening is not None:
-                        listening.cancel()
-                backoff.reset()
-            except* StoreUnavailable as errors:
-                _log.warning("cannot hear of arriving tasks: %s", errors.exceptions[0])
+                await self._hear(namespaces)
+            except StoreUnavailable as error:
+                _log.warning("cannot hear of arriving tasks: %s", error)
                 await backoff.wait()
 
     async def _hear(self, namespaces: Collection[str]) -> None:

@@ -124,9 +124,8 @@ async def test_a_failure_of_what_it_serves_is_not_hidden(session: MemberSession)
     async def fail(_lease: MemberLease) -> None:
         raise ZeroDivisionError
 
-    with pytest.raises(ExceptionGroup) as caught:
+    with pytest.raises(ZeroDivisionError):
         await session.run(fail)
-    assert caught.group_contains(ZeroDivisionError)
 
 
 async def _later(world: World, moment: float) -> bool:
