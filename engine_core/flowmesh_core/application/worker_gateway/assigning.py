@@ -41,6 +41,12 @@ class Assigning:
         for task in fresh[given:]:
             self._place(task, take)
 
+    def give_back(self, task: TakenTask) -> None:
+        """Return a task that nobody holds to its owner."""
+        claims = self._claims(task, "", Micros(0))
+        command = LoseTask(*claims.identity, LostCause.YIELDED)
+        self._desk.decisions.ask(command, claims, Purpose.RULING, b"")
+
     def _measure(self, taken: Sequence[TakenTask]) -> None:
         if taken:
             now = self._desk.clock.now()
@@ -60,15 +66,9 @@ class Assigning:
     def _place(self, task: TakenTask, take: Take) -> None:
         demand = self._desk.demands.place(task, take.group)
         if demand is None:
-            self._give_back(task)
+            self.give_back(task)
         else:
             self._give(demand, [task])
-
-    def _give_back(self, task: TakenTask) -> None:
-        """Return a task that was never handed out."""
-        claims = self._claims(task, "", Micros(0))
-        command = LoseTask(*claims.identity, LostCause.YIELDED)
-        self._desk.decisions.ask(command, claims, Purpose.RULING, b"")
 
     def _give(self, demand: Demand, tasks: Sequence[TakenTask]) -> None:
         desk, session = self._desk, demand.session

@@ -14,7 +14,7 @@ from flowmesh_core.application.worker_gateway.task_token import TaskClaims
 from flowmesh_core.domain.commands import TaskCommand
 from flowmesh_core.domain.identity import partition_of
 from flowmesh_core.domain.transition import Verdict
-from flowmesh_core.ports.command_log import CommandEnvelope
+from flowmesh_core.ports.command_log import CommandEnvelope, QueueEntry
 from flowmesh_core.ports.telemetry import Span
 
 
@@ -97,6 +97,10 @@ class Decisions:
     def undecided_reports(self) -> int:
         """How many reports of workers wait for their decision."""
         return len(self._reports)
+
+    def queue_entries(self) -> set[QueueEntry | None]:
+        """Return where the tasks lie that commands wait for an answer about."""
+        return {undecided.envelope.queue_entry for undecided in self._undecided.values()}
 
     async def room(self) -> None:
         """Wait until there is room for another batch of reports."""

@@ -13,6 +13,7 @@ from flowmesh_core.application.worker_gateway.beating import BeatAnswer, Beating
 from flowmesh_core.application.worker_gateway.courier import Courier
 from flowmesh_core.application.worker_gateway.desk import Desk
 from flowmesh_core.application.worker_gateway.dispatcher import Dispatcher
+from flowmesh_core.application.worker_gateway.inventory import Inventory
 from flowmesh_core.application.worker_gateway.judging import Judging
 from flowmesh_core.application.worker_gateway.outcome import TaskReport
 from flowmesh_core.application.worker_gateway.presence import Presence
@@ -63,7 +64,9 @@ class Gateway:
         self._reporting = Reporting(desk)
         self._beating = Beating(desk)
         self._judging = Judging(desk)
-        self._dispatcher = Dispatcher(desk, Assigning(desk), queue)
+        assigning = Assigning(desk)
+        self._dispatcher = Dispatcher(desk, assigning, queue)
+        self._inventory = Inventory(desk, assigning, queue)
         self._presence = Presence(desk, registry)
         self.calls = UnaryCalls(desk, self._attachments, self._reporting, self._beating, mailbox)
         self._courier = Courier(
@@ -83,6 +86,7 @@ class Gateway:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._courier.run(), name="gateway-courier")
                 group.create_task(self._dispatcher.run(), name="gateway-dispatcher")
+                group.create_task(self._inventory.run(), name="gateway-inventory")
                 group.create_task(self._presence.run(), name="gateway-presence")
                 group.create_task(self._judge(), name="gateway-judge")
         finally:
