@@ -43,6 +43,9 @@ format: setup ## Format Python and protos
 chaos: setup ## Break real processes under load for MINUTES from a SEED, and print what held
 	@$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),5) --seed $(or $(SEED),1) --rate $(or $(RATE),30)
 
+simulate: setup ## Run SEEDS (2000) simulated clusters under faults, from FIRST (0) on
+	@PYTHONHASHSEED=0 $(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),2000) --first $(or $(FIRST),0) --jobs $(TEST_WORKERS)
+
 bench: setup ## Measure; takes minutes and wants an idle machine
 	@$(BIN)/python -m pytest tests/benchmarks -m benchmark -s $(BENCH)
 
@@ -61,4 +64,4 @@ $(STAMP): requirements.lock pyproject.toml clients/python/pyproject.toml
 	@.ci/setup "$(PYTHON)" $(VENV)
 	@touch $@
 
-.PHONY: help setup demo test check lint format chaos bench generate lock clean
+.PHONY: help setup demo test check lint format chaos simulate bench generate lock clean
