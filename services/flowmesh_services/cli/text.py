@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 
 from flowmesh import Event, Execution, Failure, NodeExecution, WorkerInfo
 from flowmesh_services.cli.documents import document
@@ -17,7 +17,7 @@ def execution_line(execution: Execution) -> str:
             execution.execution_id,
             f"{execution.state:<10}",
             clock(execution.create_time),
-            f"{duration(execution.start_time, execution.close_time):>8}",
+            f"{duration(execution.start_time, execution.close_time):>9}",
             execution.workflow_name
             + (f"@{execution.workflow_version}" if execution.workflow_version else ""),
         ]
@@ -38,7 +38,8 @@ def execution_lines(execution: Execution) -> Iterator[str]:
 
 def node_line(node: NodeExecution, width: int) -> str:
     """Return a node in one line."""
-    parts = [f"  {node.node_id:<{width}}  {node.state:<15}"]
+    took = duration(node.start_time, node.close_time)
+    parts = [f"  {node.node_id:<{width}}  {node.state:<15}  {took:>9}"]
     if node.attempt > 1:
         parts.append(f"attempt {node.attempt}")
     if node.blocked_on is not None:
@@ -85,10 +86,10 @@ def clock(moment: datetime | None) -> str:
 
 
 def duration(start: datetime | None, end: datetime | None) -> str:
-    """Return the seconds between two moments, or a dash while one is missing."""
-    if start is None or end is None:
+    """Return the seconds from a start to its end, or to now before that; a dash before the start."""
+    if start is None:
         return "-"
-    return f"{(end - start).total_seconds():.3f}s"
+    return f"{max(0.0, ((end or datetime.now(UTC)) - start).total_seconds()):.3f}s"
 
 
 def shortened(text: str, limit: int = 200) -> str:

@@ -101,7 +101,7 @@ def submit_request(namespace: str, item: Submission) -> submission.SubmitWorkflo
         case str() as name:
             request.workflow_reference.name = name
         case _:
-            raise TypeError(f"cannot submit {item.workflow!r}")
+            raise TypeError(f"submit takes a Workflow, a name or (name, version), not {item.workflow!r}")
     return request
 
 
