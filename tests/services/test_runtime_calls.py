@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -36,6 +38,9 @@ class _Servicer(stubs.OrchestrationServiceServicer):
         match request.execution_id:
             case "missing":
                 raise ExecutionNotFound("no execution missing", metadata={"execution_id": "missing"})
+            case "large":
+                words = request.namespace
+                raise ExecutionNotFound(f"no execution in {words[:8]}")
             case "invalid":
                 violations = [FieldViolation("dag", "a → b → a", "CYCLE"), FieldViolation("x", "y", "Z")]
                 raise InvalidWorkflow("2 problems", violations=violations)
@@ -111,6 +116,21 @@ def _details(error: grpc.aio.AioRpcError) -> dict[str, Any]:
         found[kind] = getattr(error_details_pb2, kind)()
         packed.Unpack(found[kind])
     return found
+
+
+async def test_refused_requests_are_let_go_without_the_garbage_collector(channel: grpc.aio.Channel) -> None:
+    request = messages.GetExecutionRequest(namespace="x" * 900_000, execution_id="large")
+    gc.disable()
+    tracemalloc.start()
+    try:
+        for _ in range(5):
+            with pytest.raises(grpc.aio.AioRpcError, match="no execution in xxxxxxxx"):
+                await _stub(channel).GetExecution(request)
+        left, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    assert left < 1_000_000
 
 
 async def test_an_error_of_the_engine_has_code_message_reason_and_metadata(channel: grpc.aio.Channel) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import secrets
 import time
+import traceback
 from contextlib import AbstractContextManager, aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -79,8 +80,11 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         assert behaviour is not None  # noqa: S101 - a handler has the behaviour of its kind
 
         async def call(request: Any, context: Context) -> Any:  # noqa: ANN401
-            async with self._surrounded(method, context, span=True):
-                return await behaviour(_parsed(request, parse), context)
+            try:
+                async with self._surrounded(method, context, span=True):
+                    return await behaviour(_parsed(request, parse), context)
+            finally:
+                del request  # the traceback of an error keeps this frame alive for long
 
         return call
 
@@ -154,6 +158,8 @@ async def _errors_as_statuses(method: str, context: Context) -> AsyncIterator[No
     except grpc.aio.AbortError:
         raise
     except FlowmeshError as error:
+        # Errors and their tracebacks form cycles, which would keep requests of many MB until they are found.
+        traceback.clear_frames(error.__traceback__)
         await _abort(context, status_of(error), error.reason)
     except Exception:  # noqa: BLE001 - the last place where an unforeseen failure can be told apart
         incident = secrets.token_hex(8)
