@@ -70,3 +70,14 @@ def test_ids_are_unique_and_sort_by_time(source: Uuid7Ids | SequentialIds) -> No
     assert made == sorted(set(made))
     assert {uuid.UUID(each).version for each in made} == {7}
     assert {len(each) for each in made} == {36}
+
+
+async def test_a_wait_below_the_grain_ends_with_the_time_of_its_wake() -> None:
+    clock = VirtualClock()
+    waiting = asyncio.create_task(clock.sleep(1e-9))
+    await asyncio.sleep(0)
+    before = clock.monotonic()
+    clock.advance(clock.next_wake() or 0.0)
+    await waiting
+
+    assert clock.monotonic() > before, "or who waits for the rest of a deadline waits for ever"

@@ -35,7 +35,8 @@ class VirtualClock:
             await asyncio.sleep(0)
             return
         woken = asyncio.get_running_loop().create_future()
-        due = Micros(self._elapsed + micros(seconds))
+        # At least one step: who waits out a rest below it would wait for ever.
+        due = Micros(self._elapsed + max(1, micros(seconds)))
         heapq.heappush(self._sleepers, (due, next(self._order), woken))
         await woken
 
