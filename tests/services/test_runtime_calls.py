@@ -63,6 +63,8 @@ class _Servicer(stubs.OrchestrationServiceServicer):
     async def WatchExecution(  # noqa: N802
         self, request: Any, _context: Any
     ) -> AsyncIterator[messages.WatchExecutionResponse]:
+        if request.execution_id == "refused":
+            raise ExecutionNotFound("no execution missing")
         yield messages.WatchExecutionResponse()
         if request.execution_id == "broken":
             raise ValueError("the password is hunter2")
@@ -120,12 +122,15 @@ def _details(error: grpc.aio.AioRpcError) -> dict[str, Any]:
 
 async def test_refused_requests_are_let_go_without_the_garbage_collector(channel: grpc.aio.Channel) -> None:
     request = messages.GetExecutionRequest(namespace="x" * 900_000, execution_id="large")
+    watch = messages.WatchExecutionRequest(namespace="x" * 900_000, execution_id="refused")
     gc.disable()
     tracemalloc.start()
     try:
         for _ in range(5):
             with pytest.raises(grpc.aio.AioRpcError, match="no execution in xxxxxxxx"):
                 await _stub(channel).GetExecution(request)
+            with pytest.raises(grpc.aio.AioRpcError, match="no execution missing"):
+                await _stub(channel).WatchExecution(watch).read()
         left, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -96,12 +96,15 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             return self._writing(behaviour, method, parse)
 
         async def call(request: Any, context: Context) -> AsyncIterator[Any]:  # noqa: ANN401
-            async with (
-                self._surrounded(method, context, span=False),
-                aclosing(behaviour(_parsed(request, parse), context)) as responses,
-            ):
-                async for response in responses:
-                    yield response
+            try:
+                async with (
+                    self._surrounded(method, context, span=False),
+                    aclosing(behaviour(_parsed(request, parse), context)) as responses,
+                ):
+                    async for response in responses:
+                        yield response
+            finally:
+                del request
 
         return call
 
