@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
-from flowmesh import Client, Event, EventType, Workflow
+from flowmesh import Client
+from tests.acceptance.histories import assert_dependencies_respected
 from tests.acceptance.processes import flowmesh
 from tests.acceptance.wfformat import convert, instances
 
@@ -17,19 +17,6 @@ if not instances():
     pytest.skip("the production graphs are not beside this checkout", allow_module_level=True)
 
 graphs = pytest.mark.parametrize("path", instances(), ids=lambda path: path.stem)
-
-
-def assert_dependencies_respected(workflow: Workflow, history: Iterable[Event]) -> None:
-    parents = {node.id: set(node.dependencies) for node in workflow.nodes}
-    completed: set[str] = set()
-    for sequence, event in enumerate(history, start=1):
-        assert event.sequence == sequence
-        if event.type in (EventType.NODE_SCHEDULED, EventType.NODE_STARTED):
-            assert parents[event.node_id] <= completed, f"{event.node_id} began before its parents ended"
-        if event.type is EventType.NODE_COMPLETED:
-            assert event.node_id not in completed
-            completed.add(event.node_id)
-    assert completed == set(parents)
 
 
 @graphs

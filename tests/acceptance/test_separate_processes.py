@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from flowmesh import Client, Workflow
+from tests.acceptance.histories import assert_dependencies_respected
 from tests.acceptance.processes import COMMAND, end, flowmesh, free_ports, ready_address
-from tests.acceptance.test_production_graphs import assert_dependencies_respected
 
 ROLES = ("submission", "orchestration", "worker-control", "reaper")
 EXECUTIONS = 40
