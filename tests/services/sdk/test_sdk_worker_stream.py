@@ -226,10 +226,17 @@ def test_draining_finishes_what_runs_and_hands_back_the_rest(server: ScriptedSer
 
 
 def test_a_handler_that_outlives_the_grace_is_stopped_and_reported(server: ScriptedServer) -> None:
-    with working(server, wait_on_loop) as worker:
+    began = threading.Event()
+
+    @flowmesh.task
+    async def outlive() -> None:
+        began.set()
+        await asyncio.sleep(PATIENCE)
+
+    with working(server, outlive) as worker:
         stream = server.welcome()
-        stream.assign(task(b"t1", "wait"))
-        stream.expect("credit_grant")
+        stream.assign(task(b"t1", "outlive"))
+        assert began.wait(PATIENCE)
         worker.stop()
         stream.expect("drain")
         worker.stop()  # the second one skips the grace
