@@ -15,7 +15,6 @@ from pathlib import Path
 from random import Random
 
 import asyncpg
-from redis.asyncio import Redis
 
 from flowmesh import AsyncClient, ServiceError, Submission, Workflow
 from flowmesh_core.adapters.codec import decode_events
@@ -232,9 +231,9 @@ class Rebuild:
 
     async def _queued(self) -> None:
         """Wait until every execution has a task in a queue."""
-        async with asyncio.timeout(120), Redis.from_url(self._cluster.stores.redis_url) as redis:
+        async with asyncio.timeout(120):
             while True:
-                if await redis.xlen("fm:{q:default}:tasks:nobody") >= self._count:
+                if await self._cluster.stores.queued("nobody") >= self._count:
                     return
                 await asyncio.sleep(0.02)
 

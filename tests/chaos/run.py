@@ -154,12 +154,7 @@ class Run:
         started = time.monotonic()
         await self._cluster.heal()
         deadline = started + self._options.settle_seconds
-        async with self._cluster.stores.session() as session:
-            while still := await session.fetchval(_OPEN):
-                if time.monotonic() > deadline:
-                    break
-                await asyncio.sleep(0.1)
-        self._outcome.open_executions = int(still)
+        self._outcome.open_executions = await open_executions(self._cluster, self._options.settle_seconds)
         self._outcome.settled_in = time.monotonic() - started
         await load.finish(max(1.0, deadline - time.monotonic()))
         self._outcome.clients_settled_in = time.monotonic() - started
@@ -170,6 +165,17 @@ class Run:
             for member in self._cluster.of(role):
                 member.is_expected = False
                 await member.stop()
+
+
+async def open_executions(cluster: Cluster, seconds: float) -> int:
+    """Wait until every execution has ended; return how many have not within these seconds."""
+    deadline = time.monotonic() + seconds
+    async with cluster.stores.session() as session:
+        while still := int(await session.fetchval(_OPEN)):
+            if time.monotonic() > deadline:
+                return still
+            await asyncio.sleep(0.1)
+    return 0
 
 
 async def verified(cluster: Cluster) -> Verdict:

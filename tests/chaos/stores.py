@@ -21,6 +21,7 @@ from flowmesh_services.embedded.errors import EmbeddedServerError
 from flowmesh_services.embedded.postgres import EmbeddedPostgres
 from flowmesh_services.embedded.process import Launcher
 from flowmesh_services.embedded.redis import EmbeddedRedis
+from tests.chaos.facts import NAMESPACE
 
 _RESTART_SECONDS = 20.0
 
@@ -138,6 +139,11 @@ class Stores:
         async with Redis.from_url(self.redis_url) as client:
             found = [key async for key in client.scan_iter(pattern, _type="stream")][:limit]
             return int(await client.delete(*found)) if found else 0
+
+    async def queued(self, handler: str) -> int:
+        """Return how many tasks of a handler lie in its stream."""
+        async with Redis.from_url(self.redis_url) as client:
+            return int(await client.xlen(f"fm:{{q:{NAMESPACE}}}:tasks:{handler}"))
 
     async def backends(self) -> list[int]:
         """Return the processes of PostgreSQL that serve connections."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -16,7 +17,7 @@ import pytest
 from tests.chaos.cluster import Cluster, running_cluster
 from tests.chaos.facts import FactLog
 from tests.chaos.load import Clients, Load, LoadOptions
-from tests.chaos.run import verified
+from tests.chaos.run import open_executions, verified
 from tests.chaos.stores import running_stores
 
 pytestmark = pytest.mark.chaos
@@ -62,6 +63,7 @@ async def loaded(cluster: Cluster) -> AsyncIterator[Load]:
         running.cancel()
         await asyncio.wait([running])
         await load.finish(60.0)
+        assert await open_executions(cluster, 60.0) == 0
     finally:
         running.cancel()
         await asyncio.wait([running])
@@ -92,4 +94,4 @@ async def test_a_full_disk_loses_nothing(tmp_path: Path, store: str) -> None:
         for member in cluster.of("worker"):
             await member.stop()
         verdict = await verified(cluster)
-        assert verdict.exit_code == 0, verdict
+        assert verdict.exit_code == 0, json.dumps(verdict.report)

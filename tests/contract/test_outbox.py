@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from flowmesh_core.domain.states import ExecutionStatus
 from flowmesh_core.domain.transition import Verdict
+from flowmesh_core.ports.command_log import QueueEntry
 from flowmesh_core.ports.outbox import CancelNotice, Outgoing, Reply
 from flowmesh_core.ports.task_queue import QueueName
 from tests.contract.transports import Transport, command, execution, task
@@ -84,3 +85,31 @@ async def test_a_large_flush_keeps_its_order(transport: Transport) -> None:
     taken = await process.task_queue.take("gateway", [RESIZE], 5_000)
     assert [each.task for each in taken] == tasks
     assert [each.entry for each in taken] == list(entries)
+
+
+async def test_a_queue_tells_its_newest_entry_and_what_it_holds_up_to_one(transport: Transport) -> None:
+    process = transport.process()
+    first, second = await process.outbox.flush(Outgoing(tasks=[task(1), task(2)]))
+    queue = (first.namespace, first.handler)
+    assert await process.outbox.newest([queue, ("default", "nobody")]) == [second.entry_id, ""]
+
+    await process.task_queue.take("gateway", [QueueName(*queue)], 1)
+    assert await process.outbox.hold_up_to([first, second]) == [True, True]
+
+    await process.task_queue.remove([first])
+    assert await process.outbox.hold_up_to([first, second]) == [False, True]
+
+    await process.task_queue.remove([second])
+    (third,) = await process.outbox.flush(Outgoing(tasks=[task(3)]))
+    assert await process.outbox.hold_up_to([first, second, third]) == [False, False, True]
+    assert await process.outbox.newest([queue]) == [third.entry_id]
+
+
+async def test_a_queue_that_is_gone_holds_nothing(transport: Transport) -> None:
+    process = transport.process()
+    (entry,) = await process.outbox.flush(Outgoing(tasks=[task(1)]))
+    await transport.lose_everything()
+
+    assert await process.outbox.newest([(entry.namespace, entry.handler)]) == [""]
+    gone = QueueEntry(entry.namespace, entry.handler, "")
+    assert await process.outbox.hold_up_to([entry, gone]) == [False, False]

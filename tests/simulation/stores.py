@@ -83,6 +83,12 @@ class SimulatedOutbox:
     async def dispatched(self, partition: int) -> Mapping[ExecutionKey, int]:
         return await self._line.call("dispatched", partial(self._twin.dispatched, partition))
 
+    async def newest(self, queues: Sequence[tuple[str, str]]) -> Sequence[str]:
+        return await self._line.call("newest", partial(self._twin.newest, queues))
+
+    async def hold_up_to(self, entries: Sequence[QueueEntry]) -> Sequence[bool]:
+        return await self._line.call("hold up to", partial(self._twin.hold_up_to, entries))
+
     async def _flush(self, outgoing: Outgoing) -> Sequence[QueueEntry]:
         self._judge.sending(outgoing)
         self._judge.compare(self.lanes(), [key for keys in outgoing.changed.values() for key in keys])

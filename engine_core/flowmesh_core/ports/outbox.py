@@ -100,3 +100,9 @@ class Outbox(Protocol):
 
     async def dispatched(self, partition: int) -> Mapping[ExecutionKey, int]:
         """Return the dispatched sequences of a partition; what is missing counts as 0."""
+
+    async def newest(self, queues: Sequence[tuple[str, str]]) -> Sequence[str]:
+        """Return the newest entry that each queue (namespace, handler) ever got; "" when it is gone."""
+
+    async def hold_up_to(self, entries: Sequence[QueueEntry]) -> Sequence[bool]:
+        """Say for each entry whether its queue holds it or any older one, taken by a gateway or not."""

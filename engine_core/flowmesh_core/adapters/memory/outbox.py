@@ -47,11 +47,29 @@ class MemoryOutbox:
         self._transport.require()
         return dict(self._transport.dispatched[partition])
 
+    async def newest(self, queues: Sequence[tuple[str, str]]) -> Sequence[str]:
+        """Return the newest entry that each queue ever got."""
+        self._transport.require()
+        found = [self._transport.queues.get(QueueName(*name)) for name in queues]
+        return ["" if queue is None else queue.newest for queue in found]
+
+    async def hold_up_to(self, entries: Sequence[QueueEntry]) -> Sequence[bool]:
+        """Say whether the queues hold these entries or older ones."""
+        self._transport.require()
+        return [self._holds_up_to(each) for each in entries]
+
+    def _holds_up_to(self, entry: QueueEntry) -> bool:
+        queue = self._transport.queues.get(QueueName(entry.namespace, entry.handler))
+        if queue is None or not entry.entry_id:
+            return False
+        return any(_number(each) <= _number(entry.entry_id) for each in (*queue.waiting, *queue.pending))
+
     def _queue(self, task: QueuedTask) -> QueueEntry:
         name = QueueName(task.key.namespace, task.handler)
         queue = self._transport.queues.setdefault(name, Queue(0.0))
         entry = QueueEntry(name.namespace, name.handler, f"{self._transport.next_entry()}-0")
         queue.waiting[entry.entry_id] = task
+        queue.newest = entry.entry_id
         queue.added_at = self._transport.clock.monotonic()
         return entry
 
@@ -88,3 +106,7 @@ def remove_entries(transport: MemoryTransport, entries: Iterable[QueueEntry]) ->
         if queue is not None:
             queue.waiting.pop(entry.entry_id, None)
             queue.pending.pop(entry.entry_id, None)
+
+
+def _number(entry_id: str) -> int:
+    return int(entry_id.partition("-")[0])

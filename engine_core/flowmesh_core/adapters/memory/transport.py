@@ -45,6 +45,7 @@ class Queue:
     """The tasks of a handler, in order: those nobody took, and those that are pending under a gateway."""
 
     added_at: float
+    newest: str = ""
     waiting: dict[str, QueuedTask] = field(default_factory=dict)
     pending: dict[str, tuple[str, QueuedTask]] = field(default_factory=dict)
 

@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from hiredis import ReplyError
+
 from flowmesh_core.adapters.codec import encode_task
 from flowmesh_core.adapters.redis import keys, scripts
 from flowmesh_core.adapters.redis.messages import encode_hints, encode_keys, encode_messages, encode_names
@@ -66,6 +68,23 @@ class RedisOutbox:
         found = dict(zip(reply[::2], reply[1::2], strict=True))
         found.pop(keys.BEAT_FIELD.encode(), None)
         return {ExecutionKey(*key.decode().split("/")): int(sequence) for key, sequence in found.items()}
+
+    async def newest(self, queues: Sequence[tuple[str, str]]) -> Sequence[str]:
+        """Return the newest entry that each queue ever got."""
+        replies = await self._client.pipeline(
+            [("XINFO", "STREAM", keys.tasks(namespace, handler)) for namespace, handler in queues]
+        )
+        return ["" if _is_absent(reply) else _last_entry(checked(reply)) for reply in replies]
+
+    async def hold_up_to(self, entries: Sequence[QueueEntry]) -> Sequence[bool]:
+        """Say whether the queues hold these entries or older ones."""
+        replies = await self._client.pipeline(
+            [
+                ("XRANGE", keys.tasks(each.namespace, each.handler), "-", each.entry_id or "0", "COUNT", 1)
+                for each in entries
+            ]
+        )
+        return [bool(checked(reply)) for reply in replies]
 
     async def _send(self, commands: list[Command]) -> list[Reply]:
         replies: list[Reply] = []
@@ -135,6 +154,14 @@ def _removals(outgoing: Outgoing) -> Iterator[Command]:
     for partition, entry_ids in outgoing.acknowledged.items():
         if entry_ids:
             yield ("XDEL", keys.commands(partition), *entry_ids)
+
+
+def _is_absent(reply: Reply) -> bool:
+    return isinstance(reply, ReplyError) and "no such key" in str(reply)
+
+
+def _last_entry(facts: Sequence[Reply]) -> str:
+    return str(dict(zip(facts[::2], facts[1::2], strict=True))[b"last-generated-id"].decode())
 
 
 def task_removals(entries: Iterable[QueueEntry]) -> Iterator[Command]:

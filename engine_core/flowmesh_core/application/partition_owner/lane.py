@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from enum import Enum
+from typing import NamedTuple
 
 from flowmesh_core.application.backoff import Backoff
 from flowmesh_core.application.member_session import MemberLease
@@ -23,7 +24,8 @@ from flowmesh_core.application.partition_owner.timers import TimerHeap
 from flowmesh_core.application.waiting import wait_for
 from flowmesh_core.domain.commands import LoseTask
 from flowmesh_core.domain.errors import StoreUnavailable
-from flowmesh_core.domain.states import LostCause
+from flowmesh_core.domain.identity import ExecutionKey
+from flowmesh_core.domain.states import LostCause, NodeStatus
 from flowmesh_core.domain.time import SECOND
 from flowmesh_core.ports.command_log import CommandEnvelope, CommandLog, DeliveredCommand, TransportLost
 from flowmesh_core.ports.history_store import AppendOutcomeUnknown, HistoryConflict, OwnershipLost
@@ -41,6 +43,16 @@ class DropReason(Enum):
     """Memory and history may differ."""
     TRANSPORT_LOST = "transport_lost"
     """What was dispatched may be gone."""
+
+
+class WaitingTask(NamedTuple):
+    """An attempt that waits for a worker."""
+
+    partition: int
+    key: ExecutionKey
+    node_id: str
+    handler: str
+    attempt: int
 
 
 OnDrop = Callable[[Collection[PartitionLease], DropReason], None]
@@ -123,6 +135,27 @@ class Lane:
             if lost:
                 owned.gateways -= lost
                 owned.backlog.extend(_lost_tasks(owned, lost))
+
+    def waiting_tasks(self) -> Iterator[WaitingTask]:
+        """Yield the attempts that no worker is known to run."""
+        for owned in self._partitions.values():
+            for live in owned.executions.values():
+                state = live.state
+                for node in state.scheduled_sequence:
+                    if state.node_status[node] == NodeStatus.SCHEDULED:
+                        planned = state.graph.nodes[node]
+                        yield WaitingTask(
+                            owned.partition, state.key, planned.id, planned.handler, state.attempts[node]
+                        )
+
+    def dispatch_again(self, tasks: Iterable[WaitingTask]) -> None:
+        """Give up attempts that nobody will ever run, and make the next ones ready."""
+        for task in tasks:
+            owned = self._partitions.get(task.partition)
+            if owned is not None:
+                command = LoseTask(task.key, task.node_id, task.attempt, LostCause.REDISPATCHED)
+                owned.backlog.append(DeliveredCommand("", CommandEnvelope(task.partition, command)))
+        self.wake()
 
     async def turn(self) -> None:
         """Receive one batch and decide it."""

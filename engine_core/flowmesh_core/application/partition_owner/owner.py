@@ -10,6 +10,7 @@ from flowmesh_core.application.member_session import MemberLease
 from flowmesh_core.application.partition_owner.advance_executions import AdvancePorts
 from flowmesh_core.application.partition_owner.lane import Lane
 from flowmesh_core.application.partition_owner.load_executions import LoadExecutions
+from flowmesh_core.application.partition_owner.lost_tasks import LostTasks
 from flowmesh_core.application.partition_owner.own_partitions import OwnPartitions
 from flowmesh_core.application.partition_owner.settings import OwnerSettings
 from flowmesh_core.application.partition_owner.take_over import TakeOver
@@ -60,6 +61,10 @@ class PartitionOwner:
             tasks.create_task(partitions.run(self._stopping))
             for lane in lanes:
                 tasks.create_task(lane.run(self._stopping))
+                lost = LostTasks(lane, self._ports.outbox, self._ports.telemetry)
+                tasks.create_task(
+                    lost.run(self._stopping, self._ports.clock, self._settings.lost_tasks_interval)
+                )
             await self._stopping.wait()
             partitions.wake()
             for lane in lanes:

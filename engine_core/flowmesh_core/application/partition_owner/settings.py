@@ -20,6 +20,8 @@ class OwnerSettings:
             that is taken over waits as long for its first one.
         takeover_partitions: How many partitions are loaded at once.
         takeover_executions: How many histories are read in one query.
+        lost_tasks_interval: How often it is looked whether waiting tasks are still
+            in their queues, in seconds; lost ones are found at the third look.
     """
 
     partitions: int
@@ -30,3 +32,4 @@ class OwnerSettings:
     receive_wait: float = 0.25
     takeover_partitions: int = 64
     takeover_executions: int = 250
+    lost_tasks_interval: float = 4.0
