@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tarfile
+import zipfile
 from io import BytesIO
 from pathlib import Path
 
@@ -25,10 +25,14 @@ def earlier_tree(directory: Path) -> Path:
     if commit is None:
         pytest.skip("no earlier commit to run beside this one")
     packed = subprocess.run(
-        ["git", "archive", commit, "--", *_PARTS], cwd=ROOT, capture_output=True, check=True, timeout=30
+        ["git", "archive", "--format=zip", commit, "--", *_PARTS],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        timeout=30,
     )
-    with tarfile.open(fileobj=BytesIO(packed.stdout)) as tree:
-        tree.extractall(directory, filter="data")
+    with zipfile.ZipFile(BytesIO(packed.stdout)) as tree:
+        tree.extractall(directory)
     return directory
 
 
