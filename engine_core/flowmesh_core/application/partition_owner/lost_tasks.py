@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -100,17 +100,16 @@ class LostTasks:
                 del self._cohorts[queue]
 
     async def _give_up_lost(self) -> None:
-        placed = [(queue, cohort) for queue, cohort in self._cohorts.items() if cohort.place is not None]
+        placed = [(queue, cohort.place) for queue, cohort in self._cohorts.items() if cohort.place]
         if not placed:
             return
-        entries = [QueueEntry(*queue, cohort.place or "") for queue, cohort in placed]
-        held = await self._outbox.hold_up_to(entries)
-        for (queue, cohort), is_held in zip(placed, held, strict=True):
+        held = await self._outbox.hold_up_to([QueueEntry(*queue, place) for queue, place in placed])
+        for (queue, _), is_held in zip(placed, held, strict=True):
             if not is_held:
-                del self._cohorts[queue]
-                self._give_up(queue, cohort.tasks)
+                self._lose(queue)
 
-    def _give_up(self, queue: _Queue, tasks: set[WaitingTask]) -> None:
+    def _lose(self, queue: _Queue) -> None:
+        tasks = self._cohorts.pop(queue).tasks
         _logger.warning(
             "%d tasks of %s are gone from their queue: dispatching again", len(tasks), queue.handler
         )
@@ -119,10 +118,10 @@ class LostTasks:
 
     async def _note_places(self) -> None:
         fresh = [(queue, cohort) for queue, cohort in self._cohorts.items() if cohort.place is None]
-        places: Sequence[str] = (
-            await self._outbox.newest([(queue.namespace, queue.handler) for queue, _ in fresh])
-            if fresh
-            else ()
-        )
-        for (_, cohort), place in zip(fresh, places, strict=True):
+        if not fresh:
+            return
+        places = await self._outbox.newest([(queue.namespace, queue.handler) for queue, _ in fresh])
+        for (queue, cohort), place in zip(fresh, places, strict=True):
             cohort.place = place
+            if not place:
+                self._lose(queue)
