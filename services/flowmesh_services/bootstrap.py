@@ -181,7 +181,10 @@ class _Wiring:
         )
         options = OrchestrationOptions(
             mailbox=f"callers-{self._ids.new_id()}",
-            watch=WatchSettings(maximum_watchers=self._settings.orchestration.max_watchers),
+            watch=WatchSettings(
+                maximum_watchers=self._settings.orchestration.max_watchers,
+                patience=self._settings.orchestration.watcher_patience_seconds,
+            ),
         )
         return orchestration_role(ports, options)
 

@@ -140,10 +140,12 @@ class OrchestrationSettings(_Concern):
     Attributes:
         dispatch_window: The most attempts of one execution that may be in flight.
         max_watchers: The most watchers that one process serves.
+        watcher_patience_seconds: How long a watcher may take to read before its stream is ended.
     """
 
     dispatch_window: PositiveInt = 5_000
     max_watchers: PositiveInt = 10_000
+    watcher_patience_seconds: PositiveFloat = 30.0
 
 
 class WorkerSettings(_Concern):

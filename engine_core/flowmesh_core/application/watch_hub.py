@@ -32,12 +32,14 @@ class WatchSettings:
         poll: How often an execution is read although no hint came.
         bookmark: The longest silence of a stream.
         lifetime: When a stream is ended, to be resumed elsewhere.
+        patience: How long a watcher may take to read a message before its stream is ended.
     """
 
     maximum_watchers: int = 10_000
     poll: float = 2.0
     bookmark: float = 15.0
     lifetime: float = 1_800.0
+    patience: float = 30.0
 
 
 class WatchHub:

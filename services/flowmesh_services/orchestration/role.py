@@ -73,7 +73,8 @@ def orchestration_role(ports: OrchestrationPorts, options: OrchestrationOptions)
     replies = ReplyDesk(ports.mailbox, options.mailbox, ports.clock)
     hub = WatchHub(ports.hints, ports.histories, ports.clock, ports.telemetry, options.watch)
     closings = Closings(ports.hints, ports.clock)
-    servicer = OrchestrationServicer(_use_cases(ports, options, replies, hub, closings))
+    use_cases = _use_cases(ports, options, replies, hub, closings)
+    servicer = OrchestrationServicer(use_cases, options.watch.patience)
 
     def register(server: grpc.aio.Server) -> None:
         pb_grpc.add_OrchestrationServiceServicer_to_server(servicer, server)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import grpc
 
 from flowmesh.v1 import orchestration_service_pb2 as pb
 from flowmesh.v1 import orchestration_service_pb2_grpc as pb_grpc
@@ -21,7 +24,7 @@ from flowmesh_services.wire.execution import (
 from flowmesh_services.wire.orchestration import cancel_from_proto, filter_from_proto, watch_to_proto
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator
     from typing import Any, Protocol
 
     from grpc.aio import ServicerContext
@@ -57,9 +60,10 @@ class OrchestrationUseCases:
 class OrchestrationServicer(pb_grpc.OrchestrationServiceServicer):
     """Turns messages into calls of use cases, and back; domain errors pass through."""
 
-    def __init__(self, use_cases: OrchestrationUseCases) -> None:
-        """Serve these use cases."""
+    def __init__(self, use_cases: OrchestrationUseCases, patience: float) -> None:
+        """Serve these use cases; a watcher has to read each message within `patience` seconds."""
         self._use = use_cases
+        self._patience = patience
 
     async def GetExecution(
         self, request: pb.GetExecutionRequest, _context: Context
@@ -80,13 +84,25 @@ class OrchestrationServicer(pb_grpc.OrchestrationServiceServicer):
             executions=map(record_to_proto, page.executions), next_page_token=page.next_page_token
         )
 
-    async def WatchExecution(
-        self, request: pb.WatchExecutionRequest, _context: Context
-    ) -> AsyncIterator[pb.WatchExecutionResponse]:
-        """See orchestration_service.proto."""
+    # The stubs know only methods that yield; this one writes, to notice who does not read.
+    async def WatchExecution(  # type: ignore[override]
+        self, request: pb.WatchExecutionRequest, context: Context
+    ) -> None:
+        """See orchestration_service.proto; a stream whose reader has stopped ends as if it were old."""
         async with aclosing(self._watch(request)) as messages:
             async for message in messages:
-                yield await watch_to_proto(message, payloads=request.include_payloads)
+                response = await watch_to_proto(message, payloads=request.include_payloads)
+                if not await self._write(response, context):
+                    return
+
+    async def _write(self, response: pb.WatchExecutionResponse, context: Context) -> bool:
+        """Return whether the watcher is still there and reads."""
+        try:
+            async with asyncio.timeout(self._patience):
+                await context.write(response)
+        except (TimeoutError, grpc.aio.InternalError, grpc.aio.UsageError):
+            return False
+        return True
 
     def _watch(self, request: pb.WatchExecutionRequest) -> AsyncGenerator[WatchMessage, None]:
         if request.mode == pb.WATCH_MODE_UNSPECIFIED:

@@ -103,8 +103,8 @@ class OrchestrationServiceServicer(object):
         Every message has a `resume_token`. After any disconnect, call again on
         any replica with the newest token received: the stream goes on with the
         event after it and sends no snapshot. A server may end a stream with
-        status OK and without `end` (after 30 minutes, or to shut down); resume it
-        the same way. In the mode WATCH_MODE_TERMINAL_ONLY there is nothing to
+        status OK and without `end` (after 30 minutes, to shut down, or because
+        what it sent was not read for long); resume it the same way. In the mode WATCH_MODE_TERMINAL_ONLY there is nothing to
         resume: call again. A closed execution is shown and ended: from the start by its
         snapshot, from a token by the events after it.
 
