@@ -199,7 +199,7 @@ class Connection:
                 stream.run(Stubs(channel))
         except grpc.RpcError as error:
             if not (self._closing.is_set() or stream.left):
-                _log.warning("the stream ended: %s", _told(error))
+                _log.warning("the stream ended, connecting again: %s", _told(error))
         except Exception:  # noqa: BLE001 - a worker never stops connecting
             _log.exception("the stream broke")
         return stream.left
