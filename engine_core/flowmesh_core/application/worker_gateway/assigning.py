@@ -27,18 +27,21 @@ class Assigning:
     def assign(self, take: Take, taken: Sequence[TakenTask]) -> None:
         """Hand out what a take gave.
 
-        Workers may have gone in the meantime. What they would have got goes to
-        others, and what nobody has room for goes back.
+        Workers may have gone in the meantime, and a take gives first what an
+        earlier one was cut off from, for whatever workers that was. What the
+        group has no use for goes to others, and what nobody has room for goes back.
         """
         last = QueueName(taken[-1].entry.namespace, taken[-1].entry.handler) if taken else None
         self._desk.demands.settle(take, len(taken), last)
         self._measure(taken)
         fresh = [task for task in taken if not self._is_copy(task)]
+        suited = [task for task in fresh if take.group.runs(task.entry)]
         given = 0
-        for demand, count in take.group.share(len(fresh)):
-            self._give(demand, fresh[given : given + count])
+        for demand, count in take.group.share(len(suited)):
+            self._give(demand, suited[given : given + count])
             given += count
-        for task in fresh[given:]:
+        strays = [task for task in fresh if not take.group.runs(task.entry)]
+        for task in (*suited[given:], *strays):
             self._place(task, take)
 
     def give_back(self, task: TakenTask) -> None:
@@ -58,9 +61,11 @@ class Assigning:
     def _is_copy(self, taken: TakenTask) -> bool:
         """Drop a second entry of an attempt that is held here: owners may queue one twice."""
         task = taken.task
-        if self._desk.find_attempt((task.key, task.node_id, task.attempt)) is None:
+        held = self._desk.find_attempt((task.key, task.node_id, task.attempt))
+        if held is None:
             return False
-        self._desk.errands.remove(taken.entry)
+        if held.claims.queue_entry != taken.entry:
+            self._desk.errands.remove(taken.entry)
         return True
 
     def _place(self, task: TakenTask, take: Take) -> None:

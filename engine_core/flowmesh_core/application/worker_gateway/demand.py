@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from flowmesh_core.application.worker_gateway.session import Channel, Offer, WorkerSession
+from flowmesh_core.ports.command_log import QueueEntry
 from flowmesh_core.ports.task_queue import QueueName, TakenTask
 
 QUEUES_PER_TAKE = 64
@@ -37,6 +38,10 @@ class OfferGroup:
     members: dict[Demand, None] = field(default_factory=dict)
     open: dict[Demand, None] = field(default_factory=dict)
     ready: dict[str, None] = field(default_factory=dict)
+
+    def runs(self, entry: QueueEntry) -> bool:
+        """Say whether a task is for the workers of this group."""
+        return entry.namespace == self.offer.namespace and self.offer.covers(entry.handler)
 
     def room(self) -> int:
         """Return how many tasks the group can take now."""
@@ -157,9 +162,13 @@ class Demands:
         """Note that a take gave `taken` tasks, the last of them from `last`.
 
         A full one may have left some behind, in `last` or after it. The others
-        get their turn before `last` does.
+        get their turn before `last` does. One that was filled by what an earlier
+        take was cut off from did not get to its own queues.
         """
         if taken < take.limit or last is None:
+            return
+        if last not in take.queues:
+            self.arrived((*take.queues, last))
             return
         at = take.queues.index(last)
         self.arrived((*take.queues[at + 1 :], last))
@@ -170,9 +179,8 @@ class Demands:
 
     def place(self, task: TakenTask, preferred: OfferGroup) -> Demand | None:
         """Use a credit for one task, of whatever worker runs it; None when there is none."""
-        others = (g for g in self._groups.values() if g.offer.namespace == task.entry.namespace)
-        for group in (preferred, *others):
-            if group.offer.covers(task.entry.handler):
+        for group in (preferred, *self._groups.values()):
+            if group.runs(task.entry):
                 for demand, _ in group.share(1):
                     return demand
         return None

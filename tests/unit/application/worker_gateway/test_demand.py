@@ -140,3 +140,45 @@ def test_offers_take_turns() -> None:
         parts.desk.demands.settle(take, 1, take.queues[0])
         served.append(take.queues[0].handler)
     assert served == ["x", "y", "z", "x", "y", "z"]
+
+
+def test_what_an_earlier_take_was_cut_off_from_goes_to_those_it_was_for() -> None:
+    parts = Parts()
+    _, x_channel = parts.connect("w1", "x", credits=10)
+    _, y_channel = parts.connect("w2", "y", credits=1)
+    _, other_channel = parts.connect("w3", "x", namespace="other", credits=10)
+    parts.desk.demands.arrived([QueueName("default", "y")])
+    take = parts.desk.demands.next_take(500)
+    assert take is not None
+    parts.assigning.assign(take, [taken(queued("a", "x"), "1-0")])
+    assert [task.task.handler for task in x_channel.assigned] == ["x"]
+    assert y_channel.assigned == other_channel.assigned == []
+    looked_at: set[QueueName] = set()
+    while again := parts.desk.demands.next_take(500):
+        looked_at.update(again.queues)
+    assert QueueName("default", "y") in looked_at
+
+
+def test_what_nobody_else_runs_goes_back_instead_of_to_another_namespace() -> None:
+    parts = Parts()
+    _, channel = parts.connect("w1", "x", namespace="other", credits=10)
+    parts.desk.demands.arrived([QueueName("other", "x")])
+    take = parts.desk.demands.next_take(500)
+    assert take is not None
+    parts.assigning.assign(take, [taken(queued("a", "x"), "1-0")])
+    assert channel.assigned == []
+    (command,) = parts.commands()
+    assert isinstance(command, LoseTask)
+    assert command.cause is LostCause.YIELDED
+
+
+def test_a_task_that_is_found_twice_keeps_its_place_in_the_queue() -> None:
+    parts = Parts()
+    parts.connect("w1", "x", credits=10)
+    task = taken(queued("a", "x"), "1-0")
+    copy = taken(queued("a", "x"), "2-0")
+    parts.hand_out(task)
+    parts.hand_out(task)
+    assert not parts.desk.errands.arrived.is_set()
+    parts.hand_out(copy)
+    assert parts.desk.errands.take_all()[0] == [copy.entry]
