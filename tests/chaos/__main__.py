@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import signal
 import sys
 import tempfile
 from collections import Counter
@@ -22,6 +23,7 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=30.0, help="executions a second")
     parser.add_argument("--keep", type=Path, help="where to leave the logs")
     words = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that everything started is ended
     options = ChaosOptions(
         seed=words.seed,
         seconds=60 * words.minutes,

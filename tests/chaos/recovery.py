@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import sys
 import tempfile
 import time
@@ -32,8 +33,8 @@ from tests.chaos.load import Clients, Load, LoadOptions
 from tests.chaos.stores import running_stores
 from tests.chaos.workflows import chain, slow
 
-_PARTITIONS = 8
-_RATE = 24.0
+_PARTITIONS = 4
+_RATE = 40.0
 _WARM_SECONDS = 4.0
 _WINDOW_SECONDS = 8.0
 _ROWS = """
@@ -252,6 +253,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--executions", type=int, default=10_000)
     words = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that everything started is ended
 
     def report(line: str) -> None:
         sys.stdout.write(f"{line}\n")
