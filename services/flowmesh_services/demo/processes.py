@@ -35,6 +35,7 @@ class Processes:
         self._running: dict[str, subprocess.Popen[str]] = {}
         # Kept out of the terminal, where a line in between would tear the live view.
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the demo
+        self._last_words = b""
 
     def __enter__(self) -> Self:
         """Watch for ends and for signals."""
@@ -50,6 +51,7 @@ class Processes:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for stopping in _STOPPING:
             signal.signal(stopping, signal.SIG_IGN)
+        self._last_words = self._read_last_words()
         running = list(self._running.values())
         _stop(running[1:], _WORKER_SECONDS)
         _stop(running[:1], _SERVER_SECONDS)
@@ -69,10 +71,12 @@ class Processes:
         return process
 
     def last_words(self) -> str:
-        """Return the end of what the processes said."""
+        """Return the end of what the processes said before they were stopped."""
+        return self._last_words.decode(errors="replace").strip()
+
+    def _read_last_words(self) -> bytes:
         size = os.fstat(self._said.fileno()).st_size
-        said = os.pread(self._said.fileno(), _LAST_BYTES, max(0, size - _LAST_BYTES))
-        return said.decode(errors="replace").strip()
+        return os.pread(self._said.fileno(), _LAST_BYTES, max(0, size - _LAST_BYTES))
 
     def _look(self, _number: int, _frame: FrameType | None) -> None:
         for name, process in self._running.items():
