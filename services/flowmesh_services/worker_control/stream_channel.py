@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _FRAME_ITEMS = 1_000
 _FRAME_BYTES = 1024 * 1024
 _CONGESTED_BYTES = 4 * _FRAME_BYTES
+_ANSWER_DELAY = 0.01
+"""Answers wait so many seconds for company: a worker goes on without them, and each frame has its price."""
 _TASK_BYTES = 512
 """About what a task takes beside its input."""
 
@@ -42,6 +44,8 @@ class StreamChannel:
         self._wake = asyncio.Event()
         self._first: pb.Welcome | None = None
         self._answers: list[ReportAnswer] = []
+        self._answer_timer: asyncio.TimerHandle | None = None
+        self._answers_are_due = False
         self._assignments: deque[Assignment] = deque()
         self._bytes = 0
         self._cancels: list[bytes] = []
@@ -67,9 +71,13 @@ class StreamChannel:
         self._wake.set()
 
     def answer(self, answers: Sequence[ReportAnswer]) -> None:
-        """Send what became of reports."""
+        """Send what became of reports, in a moment."""
         self._answers.extend(answers)
-        self._wake.set()
+        if len(self._answers) >= _FRAME_ITEMS:
+            self._let_answers_go()
+        elif self._answer_timer is None:
+            loop = asyncio.get_running_loop()
+            self._answer_timer = loop.call_later(_ANSWER_DELAY, self._let_answers_go)
 
     def cancel(self, tokens: Sequence[bytes]) -> None:
         """Tell the worker to stop tasks."""
@@ -128,9 +136,8 @@ class StreamChannel:
         if self._first is not None:
             welcome, self._first = self._first, None
             yield pb.ConnectResponse(welcome=welcome)
-        while self._answers:
-            batch, self._answers = self._answers[:_FRAME_ITEMS], self._answers[_FRAME_ITEMS:]
-            yield pb.ConnectResponse(report_results=pb.ReportResults(results=map(answer_to_proto, batch)))
+        if self._answers_are_due or self._is_closed:
+            yield from self._answer_frames()
         if self._cancels:
             tokens, self._cancels = self._cancels, []
             yield pb.ConnectResponse(cancel_tasks=pb.CancelTasks(task_tokens=tokens))
@@ -143,6 +150,19 @@ class StreamChannel:
         if self._go_away is not None:
             within, self._go_away = duration_to_proto(micros(self._go_away)), None
             yield pb.ConnectResponse(go_away=pb.GoAway(reconnect_within=within))
+
+    def _let_answers_go(self) -> None:
+        if self._answer_timer is not None:
+            self._answer_timer.cancel()
+            self._answer_timer = None
+        self._answers_are_due = True
+        self._wake.set()
+
+    def _answer_frames(self) -> Iterator[pb.ConnectResponse]:
+        self._answers_are_due = False
+        while self._answers:
+            batch, self._answers = self._answers[:_FRAME_ITEMS], self._answers[_FRAME_ITEMS:]
+            yield pb.ConnectResponse(report_results=pb.ReportResults(results=map(answer_to_proto, batch)))
 
     def _assignment_frame(self) -> pb.ConnectResponse:
         batch: list[Assignment] = []
