@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from flowmesh_core.application.bounded_cache import BoundedCache
+from flowmesh_core.application.gathered_reads import GatheredReads
 from flowmesh_core.application.graph_cache import GraphCache
 from flowmesh_core.domain.errors import ExecutionNotFound, StoreUnavailable
-from flowmesh_core.domain.events import NodeCompleted
+from flowmesh_core.domain.events import Event, NodeCompleted
 from flowmesh_core.domain.graph import Graph
 from flowmesh_core.domain.identity import ExecutionKey
 from flowmesh_core.domain.time import Micros
@@ -16,6 +18,10 @@ from flowmesh_core.ports.execution_store import ExecutionRecord, ExecutionStore
 from flowmesh_core.ports.history_store import HistoryStore
 
 _PAGE = 2_000
+_WHOLE_NODES = 200
+"""The histories of graphs up to this size are read whole, many in a statement."""
+_RECORDS_AT_ONCE = 500
+_HISTORIES_AT_ONCE = 64
 _NODE_WEIGHT = 512
 _VIEWS_WEIGHT = 256 * 1024 * 1024
 
@@ -65,6 +71,8 @@ class ExecutionReader:
         self._executions = executions
         self._histories = histories
         self._graphs = graphs
+        self._records = GatheredReads(self._read_records, _RECORDS_AT_ONCE)
+        self._whole = GatheredReads(self._read_histories, _HISTORIES_AT_ONCE)
         self._folded: BoundedCache[tuple[ExecutionKey, Micros], _Folded] = BoundedCache(_VIEWS_WEIGHT)
 
     async def record(self, key: ExecutionKey) -> ExecutionRecord:
@@ -74,7 +82,7 @@ class ExecutionReader:
             ExecutionNotFound: There is none.
             StoreUnavailable: The store does not answer.
         """
-        record = await self._executions.get(key)
+        record = await self._records.get(key)
         if record is None:
             raise ExecutionNotFound(
                 f"execution {key.execution_id} does not exist in namespace {key.namespace}",
@@ -121,12 +129,25 @@ class ExecutionReader:
 
     async def _catch_up(self, key: ExecutionKey, folded: _Folded) -> None:
         view = folded.view
+        if not view.last_sequence and len(view.nodes) <= _WHOLE_NODES:
+            _apply_all(folded, await self._whole.get(key) or ())
+            return
         while not view.status.is_terminal:
             before = view.last_sequence
             events = await self._histories.read(key, after=before, limit=_PAGE)
-            for event in events:
-                if event.sequence == view.last_sequence + 1:  # another reader may have been faster
-                    apply(view, event)
-                    folded.weight += event.output.size if isinstance(event, NodeCompleted) else 0
+            _apply_all(folded, events)
             if len(events) < _PAGE or view.last_sequence == before:
                 return
+
+    async def _read_records(self, keys: Collection[ExecutionKey]) -> Mapping[ExecutionKey, ExecutionRecord]:
+        return {record.key: record for record in await self._executions.get_many(keys)}
+
+    async def _read_histories(self, keys: Collection[ExecutionKey]) -> Mapping[ExecutionKey, Sequence[Event]]:
+        return await self._histories.read_many(keys)
+
+
+def _apply_all(folded: _Folded, events: Iterable[Event]) -> None:
+    for event in events:
+        if event.sequence == folded.view.last_sequence + 1:  # another reader may have been faster
+            apply(folded.view, event)
+            folded.weight += event.output.size if isinstance(event, NodeCompleted) else 0

@@ -15,7 +15,7 @@ from flowmesh_core.ports.worker_registry import ConnectedWorker
 from tests.services.memory_cluster import MemoryCluster, Replica, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from flowmesh_core.domain.events import Event
     from flowmesh_core.domain.identity import ExecutionKey
@@ -74,13 +74,18 @@ async def test_a_repeat_reads_only_what_is_new(
     cluster: MemoryCluster, owner: HandOwner, one: Replica, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun: list[int] = []
-    read = cluster.histories.read
+    read, read_many = cluster.histories.read, cluster.histories.read_many
 
     async def recorded(key: ExecutionKey, *, after: int, limit: int) -> Sequence[Event]:
         begun.append(after)
         return await read(key, after=after, limit=limit)
 
+    async def recorded_whole(keys: Collection[ExecutionKey]) -> Mapping[ExecutionKey, Sequence[Event]]:
+        begun.extend(0 for _ in keys)
+        return await read_many(keys)
+
     monkeypatch.setattr(cluster.histories, "read", recorded)
+    monkeypatch.setattr(cluster.histories, "read_many", recorded_whole)
     key = await owner.begin(Node("a", "h"))
     for _ in range(2):
         await _get(one)

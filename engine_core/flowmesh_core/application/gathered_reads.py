@@ -1,0 +1,53 @@
+"""Group reading: whatever is asked for while one statement runs goes into the next."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Generic, TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class GatheredReads(Generic[K, V]):
+    """Reads single things for many callers, many in a statement, one statement at a time."""
+
+    def __init__(self, read_many: Callable[[Collection[K]], Awaitable[Mapping[K, V]]], limit: int) -> None:
+        """Read with `read_many`, at most `limit` at once."""
+        self._read_many = read_many
+        self._limit = limit
+        self._waiting: list[tuple[K, asyncio.Future[V | None]]] = []
+        self._reading: asyncio.Task[None] | None = None
+
+    async def get(self, key: K) -> V | None:
+        """Return what there is when the statement runs that begins after this call; raises what it raises."""
+        answer: asyncio.Future[V | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((key, answer))
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read_all(), name="gathered reads")
+        return await answer
+
+    async def _read_all(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[: self._limit], self._waiting[self._limit :]
+                await self._read([each for each in batch if not each[1].done()])
+        finally:
+            self._reading = None
+
+    async def _read(self, batch: Collection[tuple[K, asyncio.Future[V | None]]]) -> None:
+        try:
+            found = await self._read_many({key for key, _ in batch}) if batch else {}
+        except Exception as error:  # noqa: BLE001 - it is the callers' to see
+            for _, answer in batch:
+                if not answer.done():
+                    answer.set_exception(error)
+            return
+        except BaseException:  # the process ends
+            for _, answer in batch:
+                answer.cancel()
+            raise
+        for key, answer in batch:
+            if not answer.done():  # its caller has not gone away
+                answer.set_result(found.get(key))
