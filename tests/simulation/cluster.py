@@ -28,6 +28,9 @@ from tests.simulation.workflows import HANDLERS
 
 _LONGEST_ABSENCE = 6.0
 _LONGEST_FREEZE = 9.0
+_WITH_NET = 0.3
+"""How many runs have owners look for tasks that are in no queue any more. In the others, nothing
+may get lost in the first place."""
 
 
 class Program(Protocol):
@@ -44,6 +47,7 @@ class Cluster:
         programs: What runs, by the name of its place; each restart puts a new one there.
         processes: The living processes by name.
         ports: The adapters of the servers among them.
+        has_net: Whether owners look for tasks that are in no queue any more.
     """
 
     def __init__(self, loop: SimulatedLoop, rng: Random, dice: Dice, trace: Trace) -> None:
@@ -58,6 +62,7 @@ class Cluster:
         self._trace = trace
         self._numbers = count(1)
         self._lanes = rng.choice((1, 2))
+        self.has_net = rng.random() < _WITH_NET
         self._streams: dict[Stream, tuple[Process, Process]] = {}
         self._makers: dict[str, Callable[[Process], Program]] = {
             "owner-1": self._owner,
@@ -168,7 +173,7 @@ class Cluster:
         return [ports.clock for ports in self.ports.values()]
 
     def _owner(self, process: Process) -> Program:
-        return OwnerProcess(self._ports(process), self._lanes)
+        return OwnerProcess(self._ports(process), self._lanes, has_net=self.has_net)
 
     def _gateway(self, process: Process) -> Program:
         return GatewayProcess(self._ports(process))

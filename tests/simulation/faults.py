@@ -28,6 +28,7 @@ class Fault(Enum):
     HINT_LOST = "nobody hears that tasks arrived"
     REDIS_EMPTY = "Redis loses everything"
     REDIS_OLD = "Redis is what it was a while ago"
+    QUEUE_GONE = "a queue of tasks is deleted"
     REDIS_AWAY = "Redis does not answer for a while"
     POSTGRES_AWAY = "PostgreSQL does not answer for a while"
     LISTENERS_CUT = "every subscription breaks"

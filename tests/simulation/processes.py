@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from math import inf
 
 from flowmesh_core.adapters.memory.cluster_store import MemoryClusterStore
 from flowmesh_core.adapters.memory.command_log import MemoryCommandLog
@@ -58,7 +59,12 @@ from tests.simulation.workflows import compile_condition
 PARTITIONS = 4
 TTL = 4.0
 GATEWAY = GatewaySettings(
-    lease_ttl=6.0, beat_interval=1.5, resend_after=1.5, decision_wait=4.0, forward_wait=1.0
+    lease_ttl=6.0,
+    beat_interval=1.5,
+    start_report_delay=0.3,
+    resend_after=1.5,
+    decision_wait=4.0,
+    forward_wait=1.0,
 )
 
 
@@ -133,7 +139,7 @@ class _ShownOwner(PartitionOwner):
 class OwnerProcess:
     """An orchestrator."""
 
-    def __init__(self, ports: Ports, lanes: int) -> None:
+    def __init__(self, ports: Ports, lanes: int, *, has_net: bool) -> None:
         self._ports = ports
         owner_ports = OwnerPorts(
             membership=ports.membership,
@@ -145,7 +151,9 @@ class OwnerProcess:
             clock=ports.clock,
             telemetry=ports.telemetry,
         )
-        self._owner = _ShownOwner(owner_ports, OwnerSettings(PARTITIONS, receive_wait=1.0))
+        interval = 2.0 if has_net else inf
+        settings = OwnerSettings(PARTITIONS, receive_wait=1.0, lost_tasks_interval=interval)
+        self._owner = _ShownOwner(owner_ports, settings)
         ports.outbox.lanes = lambda: self._owner.lanes
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import random
 from collections.abc import Iterator
@@ -67,9 +68,11 @@ def simulate(seed: int, mode: Mode | None = None, lines: int = 60) -> Outcome:
     logging.disable(logging.CRITICAL)
     state = random.getstate()
     random.seed(seed)  # the engine's own spreading of waits
+    gc.disable()  # a run is short, and leaves everything behind at once
     try:
         return _Run(seed, mode or mode_of(seed), lines).outcome()
     finally:
+        gc.enable()
         random.setstate(state)
         logging.disable(logging.NOTSET)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from types import SimpleNamespace
 from typing import Any
 
-from flowmesh_core.adapters.memory.transport import Log, MemoryTransport, Queue
+from flowmesh_core.adapters.memory.transport import Log, MemoryTransport
 from flowmesh_core.domain.time import SECOND, Micros
+from tests.simulation.clock import SimulatedClock
 from tests.simulation.cluster import Cluster
 from tests.simulation.faults import BY_THEMSELVES, Dice, Fault
 
@@ -27,11 +29,13 @@ class Storm:
         self._dice = dice
         self._rng: Random = dice.rng
         self._snapshots: deque[SimpleNamespace] = deque(maxlen=_SNAPSHOTS)
+        self._farthest = Micros(0)
         self._acts: dict[Fault, Callable[[], None]] = {
             Fault.CRASH: lambda: self._cluster.crash(self._victim()),
             Fault.FREEZE: lambda: self._cluster.freeze(self._victim()),
             Fault.REDIS_EMPTY: self._empty_redis,
             Fault.REDIS_OLD: self._age_redis,
+            Fault.QUEUE_GONE: self._delete_queue,
             Fault.REDIS_AWAY: lambda: self._take_away("Redis"),
             Fault.POSTGRES_AWAY: lambda: self._take_away("PostgreSQL"),
             Fault.LISTENERS_CUT: cluster.backend.transport.interrupt,
@@ -46,6 +50,8 @@ class Storm:
     async def blow(self) -> None:
         """Let faults happen, as often as the dice say."""
         able = [fault for fault in BY_THEMSELVES if fault in self._dice.enabled]
+        if not self._cluster.has_net and Fault.QUEUE_GONE in able:
+            able.remove(Fault.QUEUE_GONE)
         while able:
             await asyncio.sleep(self._dice.interval())
             if not self._dice.on:
@@ -57,7 +63,11 @@ class Storm:
             self._acts[fault]()
 
     def heal(self) -> None:
-        """End all faults: stores answer, processes run, and clocks agree on the one that is farthest."""
+        """End all faults: stores answer, processes run, and clocks agree.
+
+        They agree on the latest that any was at: what was planned for a moment of
+        such a clock happens then, and nobody has to wait an hour for it.
+        """
         cluster, backend = self._cluster, self._cluster.backend
         cluster.trace("world", "HEALS")
         self._dice.on = False
@@ -65,10 +75,8 @@ class Storm:
         backend.weather.slowness = 1.0
         for process in list(cluster.processes.values()):
             cluster.thaw(process)
-        clocks = [backend.database_clock, *cluster.clocks()]
-        farthest = max(clock.offset for clock in clocks)
-        for clock in clocks:
-            clock.offset = farthest
+        for clock in (backend.database_clock, *cluster.clocks()):
+            clock.offset = self._farthest
 
     def _victim(self) -> Any:
         return self._rng.choice(
@@ -79,6 +87,11 @@ class Storm:
         transport = self._cluster.backend.transport
         transport.lose_everything()
         transport.interrupt()
+
+    def _delete_queue(self) -> None:
+        queues = self._cluster.backend.transport.queues
+        if queues:
+            del queues[self._rng.choice(list(queues))]
 
     def _age_redis(self) -> None:
         transport = self._cluster.backend.transport
@@ -99,11 +112,15 @@ class Storm:
 
     def _jump(self) -> None:
         clock = self._rng.choice(self._cluster.clocks())
-        clock.offset = Micros(self._rng.choice((-_HOUR, _HOUR, -SECOND, SECOND, 0)))
+        self._set(clock, self._rng.choice((-_HOUR, _HOUR, -SECOND, SECOND, 0)))
 
     def _jump_database(self) -> None:
         clock = self._cluster.backend.database_clock
-        clock.offset = Micros(clock.offset + self._rng.choice((_HOUR, SECOND)))
+        self._set(clock, clock.offset + self._rng.choice((_HOUR, SECOND)))
+
+    def _set(self, clock: SimulatedClock, offset: int) -> None:
+        clock.offset = Micros(offset)
+        self._farthest = max(self._farthest, clock.offset)
 
     def _break_stream(self, *, silently: bool) -> None:
         stream = self._rng.choice(self._cluster.workers()).stream
@@ -119,7 +136,7 @@ def _kept(transport: MemoryTransport | SimpleNamespace) -> dict[str, Any]:
     """Copy what Redis holds; readers of logs notice when they are put back to it."""
     logs = defaultdict(Log, {p: Log(dict(log.entries), None, log.place) for p, log in transport.logs.items()})
     queues = {
-        name: Queue(queue.added_at, dict(queue.waiting), dict(queue.pending))
+        name: replace(queue, waiting=dict(queue.waiting), pending=dict(queue.pending))
         for name, queue in transport.queues.items()
     }
     dispatched = defaultdict(dict, {p: dict(each) for p, each in transport.dispatched.items()})

@@ -8,7 +8,17 @@ from zlib import crc32
 _ROUTINE = frozenset(
     (
         *("receive", "renew", "live_members", "owned", "gateways", "queue_names", "take", "pending_keys"),
-        *("publish", "arrivals", "abandoned", "definitions", "get_many", "read_many", "depth"),
+        *(
+            "publish",
+            "arrivals",
+            "abandoned",
+            "definitions",
+            "get_many",
+            "read_many",
+            "depth",
+            "newest",
+            "hold_up_to",
+        ),
     )
 )
 """What goes on all the time; it counts for the digest, and is not shown."""
