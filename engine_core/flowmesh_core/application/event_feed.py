@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
+from flowmesh_core.domain.errors import StoreUnavailable
 from flowmesh_core.domain.events import Event, NodeCompleted
 from flowmesh_core.domain.identity import ExecutionKey
 from flowmesh_core.ports.history_store import HistoryStore
@@ -61,11 +62,11 @@ class EventFeed:
         """Return events after `position`, waiting for them as long as it takes; none after `close`.
 
         Raises:
-            StoreUnavailable: The store does not answer.
+            StoreUnavailable: The store does not answer, or has deleted the history.
         """
         while not self._closing:
             if position < self._last:
-                return self._buffered(position) or await self._read(position)
+                return self._buffered(position) or await self._read_again(position)
             if self._hinted > self._last or self._since_read() >= self._poll:
                 await self._advance()
             else:
@@ -94,6 +95,13 @@ class EventFeed:
             self._reads += 1
             self._read_at = asyncio.get_running_loop().time()
             self._wake()
+
+    async def _read_again(self, position: int) -> Sequence[Event]:
+        """Return events that were there before."""
+        events = await self._read(position)
+        if not events:  # retention was faster; to answer with nothing would make the watcher spin
+            raise StoreUnavailable("the history is not there any more; begin again", retry_after=1.0)
+        return events
 
     async def _read(self, position: int) -> Sequence[Event]:
         events = await self._histories.read(self.key, after=position, limit=self._page)

@@ -11,6 +11,8 @@ from flowmesh_core.domain.errors import FieldViolation, InvalidRequest
 _VERSION = b"\x01"
 _HASH_BYTES = 8
 _LONGEST = 1_024
+_BIGGEST = 2**63
+"""The stores count up to here."""
 
 
 class PageTokens:
@@ -33,7 +35,7 @@ class PageTokens:
             InvalidRequest: The token was not made by this list, or for other filters.
         """
         position = self._position(token)
-        if position is None or [type(field) for field in position] != list(shape):
+        if position is None or [type(field) for field in position] != list(shape) or not _fits(position):
             words = "was not given by this call, or was given for other filters"
             violation = FieldViolation("page_token", words, "INVALID_PAGE_TOKEN")
             raise InvalidRequest(f"page_token: {words}", violations=(violation,))
@@ -45,6 +47,14 @@ class PageTokens:
         try:
             raw = b64decode(token + "=" * (-len(token) % 4), b"-_", validate=True)
             position = json.loads(raw.removeprefix(self._head)) if raw.startswith(self._head) else None
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         return position if isinstance(position, list) else None
+
+
+def _fits(position: list[str | int]) -> bool:
+    """Say whether a store can compare with this: anybody can make a token."""
+    texts = "".join(field for field in position if isinstance(field, str))
+    numbers = [field for field in position if isinstance(field, int)]
+    is_text = "\0" not in texts and not any("\ud800" <= each <= "\udfff" for each in texts)
+    return is_text and all(-_BIGGEST <= each < _BIGGEST for each in numbers)

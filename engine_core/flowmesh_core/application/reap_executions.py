@@ -51,7 +51,10 @@ class StartOrphans:
             StoreUnavailable: A store does not answer.
         """
         created_before = Micros(self._clock.now() - self._age)
-        orphans = self._started.fresh(await self._executions.pending_keys(created_before, self._limit))
+        # Those that were told and did not begin, such as what cannot be loaded, must not hide newer ones.
+        limit = self._limit + len(self._started)
+        pending = await self._executions.pending_keys(created_before, limit)
+        orphans = self._started.fresh(pending, self._limit)
         if not orphans:
             return
         _logger.info("starting %d executions that were accepted but not begun", len(orphans))

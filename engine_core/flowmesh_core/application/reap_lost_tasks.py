@@ -71,7 +71,7 @@ class ReapLostTasks:
         if not abandoned:
             await self._queue.forget_gateway(gateway_id)
             return
-        fresh = set(self._reported.fresh([taken.entry for taken in abandoned]))
+        fresh = set(self._reported.fresh([taken.entry for taken in abandoned], self._limit))
         lost = [self._lose(taken) for taken in abandoned if taken.entry in fresh]
         if lost:
             _logger.warning("gateway %s is gone: giving up %d of its tasks", gateway_id, len(lost))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flowmesh_core.adapters.postgres.membership import PostgresMembership
-from flowmesh_core.adapters.postgres.pool import open_pool
+from flowmesh_core.adapters.postgres.pool import connection, open_pool
 from flowmesh_core.domain.errors import StoreUnavailable
 from flowmesh_core.ports.membership import Member, Role
 
@@ -66,3 +66,16 @@ async def test_a_read_only_server_is_not_used(migrated_url: str, session: Sessio
     with pytest.raises(StoreUnavailable):
         async with open_pool(migrated_url):
             pass
+
+
+@pytest.mark.parametrize(
+    "fault",
+    ["SELECT no_such_column FROM flowmesh.member", "DO $$ BEGIN RAISE insufficient_privilege; END $$"],
+)
+async def test_a_database_that_is_not_prepared_is_no_fault_of_what_is_written(
+    migrated_url: str, fault: str
+) -> None:
+    async with open_pool(migrated_url) as pool:
+        with pytest.raises(StoreUnavailable):
+            async with connection(pool) as borrowed:
+                await borrowed.execute(fault)

@@ -113,3 +113,18 @@ def test_urls_are_read_as_other_clients_do() -> None:
     assert str(unix) == "/run/redis.sock"
     with pytest.raises(ValueError, match="redis://"):
         Endpoint.parse("http://localhost")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["redis://:top/secret@redis.example", "redis://:secret@redis.example/secret", "redis://[secret"],
+)
+def test_no_message_shows_a_part_of_a_url_that_may_be_secret(url: str) -> None:
+    with pytest.raises(ValueError, match="malformed") as refused:
+        Endpoint.parse(url)
+    assert "secret" not in str(refused.value)
+    assert refused.value.__cause__ is None
+
+
+def test_a_password_is_not_shown() -> None:
+    assert "secret" not in repr(Endpoint.parse("redis://user:secret@redis.example"))

@@ -33,14 +33,19 @@ UNANSWERED = (
 REFUSED = (
     asyncpg.CannotConnectNowError,
     asyncpg.InsufficientResourcesError,
+    asyncpg.InternalServerError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.LockNotAvailableError,
+    asyncpg.PostgresSystemError,
     asyncpg.QueryCanceledError,  # by statement_timeout
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.TransactionRollbackError,
 )
 """The server said no: what ran was rolled back."""
+
+_UNPREPARED = (asyncpg.SyntaxOrAccessError,)
+"""A right or a column is missing: what was to be written is not to blame, and must not be given up for it."""
 
 _ACQUIRE_TIMEOUT = 5.0
 _CLOSE_TIMEOUT = 5.0
@@ -119,7 +124,7 @@ async def connection(pool: Pool) -> AsyncIterator[Connection]:
             except (*UNANSWERED, asyncpg.ReadOnlySQLTransactionError):
                 discard(borrowed)
                 raise
-    except (*UNANSWERED, *REFUSED) as error:
+    except (*UNANSWERED, *REFUSED, *_UNPREPARED) as error:
         raise unavailable(error) from error
 
 

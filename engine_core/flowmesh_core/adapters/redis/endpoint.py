@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 """A peer that vanished without a word is noticed in half a minute."""
+
+_NOT_REDIS = "a Redis URL starts with redis://, rediss:// or unix://"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class Endpoint:
     port: int
     path: str
     username: str
-    password: str
+    password: str = field(repr=False)
     database: int
     tls: bool
 
@@ -33,11 +35,21 @@ class Endpoint:
         """Read `redis://`, `rediss://` (TLS) and `unix://` URLs as other clients do.
 
         Raises:
-            ValueError: It is none of them.
+            ValueError: It is none of them; the message holds no part of it, which may be a secret.
         """
+        try:
+            return cls._parse(url)
+        except ValueError as error:
+            if str(error) == _NOT_REDIS:
+                raise
+            words = "the Redis URL has a malformed host, port or database; passwords need %-escapes"
+            raise ValueError(words) from None
+
+    @classmethod
+    def _parse(cls, url: str) -> Endpoint:
         parts = urlsplit(url)
         if parts.scheme not in {"redis", "rediss", "unix"}:
-            raise ValueError("a Redis URL starts with redis://, rediss:// or unix://")
+            raise ValueError(_NOT_REDIS)
         unix = parts.scheme == "unix"
         database = parse_qs(parts.query).get("db", [""])[0] or ("" if unix else parts.path.strip("/"))
         return cls(

@@ -21,7 +21,7 @@ Command: TypeAlias = tuple[Argument, ...]
 _MORE = object()
 _NOT_NOW = (
     *("LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS"),
-    *("OOM", "MISCONF", "BUSY ", "NOSCRIPT", "NOAUTH", "WRONGPASS"),
+    *("OOM", "MISCONF", "BUSY ", "NOSCRIPT", "NOAUTH", "NOPERM", "WRONGPASS"),
 )
 """How the errors of a server begin that cannot serve this client now."""
 

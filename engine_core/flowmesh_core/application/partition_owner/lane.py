@@ -254,6 +254,8 @@ class Lane:
             await self._advance.refuse(delivered)
         except (StoreUnavailable, TransportLost, LeaseUnsafe) as error:
             _logger.warning("cannot refuse a command yet: %s", error)
+        except Exception:
+            _logger.exception("cannot refuse a command yet")
 
     def _fold_again(self, batch: Sequence[DeliveredCommand]) -> None:
         """Forget what may differ from the history, and take smaller batches until one succeeds."""

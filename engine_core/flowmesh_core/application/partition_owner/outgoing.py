@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from flowmesh_core.application.partition_owner.owned_partition import LiveExecution
 from flowmesh_core.domain.commands import RetryTask, StartTask, TaskCommand
-from flowmesh_core.domain.events import Event
+from flowmesh_core.domain.events import Event, ExecutionCancelled, ExecutionCompleted, ExecutionFailed
 from flowmesh_core.domain.identity import ExecutionKey
 from flowmesh_core.domain.states import ExecutionStatus
 from flowmesh_core.domain.time import Micros
@@ -74,12 +74,13 @@ class BatchResult:
         changed: defaultdict[int, dict[ExecutionKey, int]] = defaultdict(dict)
         closed: defaultdict[int, list[ExecutionKey]] = defaultdict(list)
         for key, live in self._changed.items():
-            state = live.state
-            changed[live.partition][key] = state.last_sequence
-            if state.status.is_terminal:
+            # Not the state's: a command that could not be decided may have left it ahead of the history.
+            last = self._events[key][-1]
+            changed[live.partition][key] = last.sequence
+            if isinstance(last, ExecutionCompleted | ExecutionFailed | ExecutionCancelled):
                 closed[live.partition].append(key)
             elif key in self._dispatching:
-                dispatched[live.partition][key] = state.last_sequence
+                dispatched[live.partition][key] = last.sequence
         return Outgoing(
             tasks=tuple(self._tasks.values()),
             dispatched=dispatched,

@@ -109,6 +109,9 @@ class OwnPartitions:
             # Not loaded, so it must not stay leased: the next look releases it.
             _logger.warning("cannot load %d partitions: %s", len(self._waiting), error)
             self._waiting.clear()
+        except Exception:
+            _logger.exception("cannot load %d partitions", len(self._waiting))
+            self._waiting.clear()
         waiting = list(self._waiting.values())
         self._waiting.clear()
         await self._load(waiting)
@@ -188,3 +191,5 @@ class OwnPartitions:
         except StoreUnavailable as error:
             # The next look finds them leased but not served, or the lease runs out.
             _logger.warning("cannot release %d partitions yet: %s", len(leases), error)
+        except Exception:
+            _logger.exception("cannot release %d partitions yet", len(leases))

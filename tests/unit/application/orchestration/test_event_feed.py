@@ -3,7 +3,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 
+import pytest
+
 from flowmesh_core.application.event_feed import EventFeed
+from flowmesh_core.domain.errors import StoreUnavailable
 from flowmesh_core.domain.events import Event, NodeCompleted
 from flowmesh_core.domain.identity import ExecutionKey
 from flowmesh_core.domain.payload import NULL, Payload
@@ -111,3 +114,12 @@ async def test_who_comes_after_the_end_is_not_kept() -> None:
     feed = EventFeed(KEY, Histories(0), poll=3_600)
     feed.close()
     assert await feed.next(0) == ()
+
+
+async def test_a_history_that_was_deleted_meanwhile_ends_the_watch() -> None:
+    histories = Histories(10)
+    feed = EventFeed(KEY, histories, poll=3_600)
+    feed.reach(10)
+    histories.events.clear()
+    with pytest.raises(StoreUnavailable):
+        await feed.next(5)

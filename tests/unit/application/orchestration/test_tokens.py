@@ -38,7 +38,7 @@ def test_a_resume_token_has_one_form(junk: str) -> None:
         ResumeTokens(KEY).decode(ResumeTokens(KEY).encode(1) + junk)
 
 
-@given(st.integers(), st.text())
+@given(st.integers(-(2**63), 2**63 - 1), st.text(st.characters(exclude_characters="\0", codec="utf-8")))
 def test_a_page_token_is_its_position(number: int, text: str) -> None:
     tokens = PageTokens("list", "filter")
     encoded = tokens.encode(number, text)
@@ -64,3 +64,10 @@ def test_a_page_token_holds_for_its_list_filters_and_shape() -> None:
     ):
         with pytest.raises(InvalidRequest):
             other.decode(token, shape)
+
+
+@pytest.mark.parametrize("position", [(2**63, ""), (-(2**63) - 1, ""), (0, "a\0"), (0, "\ud800")])
+def test_a_position_that_no_store_can_compare_with_is_refused(position: tuple[int, str]) -> None:
+    tokens = PageTokens("list")
+    with pytest.raises(InvalidRequest):
+        tokens.decode(tokens.encode(*position), (int, str))

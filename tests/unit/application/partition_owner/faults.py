@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from flowmesh_core.adapters.memory.database import MemoryDatabase
 from flowmesh_core.adapters.memory.execution_store import MemoryExecutionStore
 from flowmesh_core.adapters.memory.history_store import MemoryHistoryStore
+from flowmesh_core.adapters.memory.membership import MemoryMembership
 from flowmesh_core.adapters.memory.outbox import MemoryOutbox
 from flowmesh_core.domain.errors import StoreUnavailable
 from flowmesh_core.domain.identity import ExecutionKey
@@ -24,6 +25,24 @@ class _Failing:
         fails = self.failures > 0
         self.failures -= fails
         return fails
+
+
+class DefectiveMembership(_Failing, MemoryMembership):
+    """Fails in a way that nobody expected when it is asked what a member owns."""
+
+    async def owned(self, member_id: str) -> Sequence[PartitionLease]:
+        if self._fails():
+            raise ZeroDivisionError
+        return await super().owned(member_id)
+
+
+class DefectiveOutbox(_Failing, MemoryOutbox):
+    """Fails in a way that nobody expected."""
+
+    async def flush(self, outgoing: Outgoing) -> Sequence[QueueEntry]:
+        if self._fails():
+            raise ZeroDivisionError
+        return await super().flush(outgoing)
 
 
 class BreakingOutbox(_Failing, MemoryOutbox):

@@ -201,3 +201,15 @@ async def test_an_execution_goes_on_behind_a_command_that_cannot_be_decided(
     assert await world.kinds(key) == ["ExecutionStarted", "NodeScheduled", "NodeScheduled", "NodeCompleted"]
     assert [event.sequence for event in await world.events(key)] == [1, 2, 3, 4]
     assert await world.log.depth(range(PARTITIONS)) == 0
+
+
+async def test_what_counts_as_dispatched_is_never_ahead_of_the_history(world: World, owner: Owner) -> None:
+    broken = replace(node("c", "a"), condition="1 + 1 == 2")
+    key = await world.submit(node("a"), node("b"), broken, node("d", "b"))
+    await owner.work()
+    first, second = await world.take()
+    await world.complete(second)
+    await world.complete(first)
+    await owner.work(turns=1)
+    marks = await world.outbox.dispatched(partition_of(key, PARTITIONS))
+    assert marks[key] == (await world.events(key))[-1].sequence

@@ -115,6 +115,19 @@ async def test_what_nobody_started_is_started(world: World, owner: Owner, orphan
     assert await world.status(key) is ExecutionStatus.RUNNING
 
 
+async def test_what_cannot_begin_does_not_hide_what_is_newer(world: World) -> None:
+    orphans = StartOrphans(world.executions, world.log, world.clock, world.telemetry, limit=2)
+    stuck = [await world.submit(node("a"), start=False) for _ in range(3)]
+    world.clock.advance(1.0)
+    newer = await world.submit(node("a"), start=False)
+    world.clock.advance(3.0)
+    for _ in range(2):
+        await orphans.sweep()
+    await world.log.open(range(PARTITIONS))
+    told = await world.log.receive(range(PARTITIONS), limit=10, wait=0)
+    assert {each.envelope.command.key for each in told} == {*stuck, newer}
+
+
 async def test_what_has_ended_is_deleted_after_its_retention(world: World, owner: Owner) -> None:
     settings = RetentionSettings(executions=Micros(60 * SECOND), members=60.0, batch=2, batches=2)
     retention = Retention(world.executions, world.membership, world.clock, world.telemetry, settings)

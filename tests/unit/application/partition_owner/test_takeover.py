@@ -8,6 +8,8 @@ from flowmesh_core.domain.time import SECOND, Micros
 from .faults import (
     BreakingOutbox,
     ChokingHistory,
+    DefectiveMembership,
+    DefectiveOutbox,
     ForgetfulHistory,
     NarrowHistory,
     UncertainHistory,
@@ -293,3 +295,18 @@ async def test_ten_thousand_open_executions_are_taken_over_in_few_queries(world:
     heir = await Owner(world, "heir", executions=executions).join()
     assert heir.lane.open_executions == 10_000
     assert executions.reads <= 40 + 1
+
+
+async def test_loops_survive_what_nobody_expected(world: World) -> None:
+    outbox = DefectiveOutbox(world.transport)
+    membership = DefectiveMembership(world.database)
+    world.membership = membership
+    owner = await Owner(world, outbox=outbox).join()
+    key = await world.submit(node("a"))
+    outbox.failures = 2  # the batch, and the refusal of its only command
+    membership.failures = 1  # when the partition is loaded again
+    await owner.work()
+    await owner.partitions.look()  # releases what is leased and not served
+    await owner.partitions.look()  # and takes it again
+    await owner.work()
+    assert await world.status(key) is ExecutionStatus.RUNNING
