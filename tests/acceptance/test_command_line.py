@@ -185,6 +185,16 @@ def test_a_file_that_is_no_workflow_is_told_without_a_traceback(address: str, te
     assert "Traceback" not in finished.err
 
 
+@pytest.mark.parametrize("command", ["dev", "worker", "health", "verify", "migrate", "serve", "list"])
+def test_every_command_prints_json_when_asked(command: str) -> None:
+    assert "--output" in flowmesh(command, "--help").out
+
+
+def test_health_as_json(address: str) -> None:
+    finished = flowmesh("health", "--output", "json", "--address", address)
+    assert json.loads(finished.out) == {"status": "SERVING"}
+
+
 def test_a_server_that_is_not_there_is_told() -> None:
     finished = flowmesh("get", "x", "--address", "127.0.0.1:1")
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from flowmesh_services.cli.documents import render
 from flowmesh_services.cli.errors import CommandError
+from flowmesh_services.cli.options import Output, OutputFormat
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator, Sequence
@@ -42,23 +44,26 @@ def dev(
     data_dir: Annotated[
         Path | None, typer.Option(help="Keep data here; without it, data ends with the process.")
     ] = None,
+    output: Output = OutputFormat.TEXT,
 ) -> None:
     """Run everything in one process.
 
     With embedded Redis and PostgreSQL, unless FLOWMESH_REDIS_URL and FLOWMESH_POSTGRES_URL name others.
     """
-    run_to_end(_dev(settings_or_fail(listen=listen, data_dir=data_dir)))
+    run_to_end(_dev(settings_or_fail(listen=listen, data_dir=data_dir), output))
 
 
 def serve(
     roles: Annotated[list[RoleName], typer.Argument(metavar="ROLE...", help="What this process is.")],
     listen: Listen = None,
+    output: Output = OutputFormat.TEXT,
 ) -> None:
     """Run one or more roles.
 
     The roles are submission, orchestration, worker-control and reaper.
     """
-    run_to_end(_serve(settings_or_fail(listen=listen), [role.value for role in dict.fromkeys(roles)]))
+    names = [role.value for role in dict.fromkeys(roles)]
+    run_to_end(_serve(settings_or_fail(listen=listen), names, output))
 
 
 class PhaseName(Enum):
@@ -73,11 +78,13 @@ def migrate(
         PhaseName | None,
         typer.Option(help="Only what comes before the new code, or only what waits until no old code runs."),
     ] = None,
+    output: Output = OutputFormat.TEXT,
 ) -> None:
     """Bring the database to the schema of this version."""
     phases = [each.value for each in ([phase] if phase else PhaseName)]
     applied = run_to_end(_migrate(settings_or_fail(), phases))
-    typer.echo("\n".join(applied) if applied else "up to date")
+    text = "\n".join(applied) if applied else "up to date"
+    typer.echo(text if output is OutputFormat.TEXT else render({"applied": applied}))
 
 
 def health(
@@ -87,6 +94,7 @@ def health(
     service: Annotated[
         str, typer.Option(help="Ask about one service, such as flowmesh.v1.SubmissionService.")
     ] = "",
+    output: Output = OutputFormat.TEXT,
 ) -> None:
     """Tell whether a server serves, for probes.
 
@@ -105,7 +113,7 @@ def health(
     state = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
     if answer.status != health_pb2.HealthCheckResponse.SERVING:
         raise CommandError(f"{address} is {state}")
-    typer.echo(state)
+    typer.echo(state if output is OutputFormat.TEXT else render({"status": state}))
 
 
 def settings_or_fail(*, listen: str | None = None, data_dir: Path | None = None) -> Settings:
@@ -125,30 +133,34 @@ def settings_or_fail(*, listen: str | None = None, data_dir: Path | None = None)
     return settings
 
 
-async def _dev(settings: Settings) -> None:
+async def _dev(settings: Settings, output: OutputFormat) -> None:
     from flowmesh_services.bootstrap import bring_up_to_date, with_stores
     from flowmesh_services.runtime.lifecycle import Shutdown
 
     with Shutdown().on_signals() as shutdown:
         async with with_stores(settings) as complete:
             await bring_up_to_date(complete)
-            await _serve_until(complete, [role.value for role in RoleName], shutdown)
+            await _serve_until(complete, [role.value for role in RoleName], shutdown, output)
 
 
-async def _serve(settings: Settings, roles: Sequence[str]) -> None:
+async def _serve(settings: Settings, roles: Sequence[str], output: OutputFormat) -> None:
     from flowmesh_services.runtime.lifecycle import Shutdown
 
     with Shutdown().on_signals() as shutdown:
-        await _serve_until(settings, roles, shutdown)
+        await _serve_until(settings, roles, shutdown, output)
 
 
-async def _serve_until(settings: Settings, names: Sequence[str], shutdown: Shutdown) -> None:
+async def _serve_until(
+    settings: Settings, names: Sequence[str], shutdown: Shutdown, output: OutputFormat
+) -> None:
     from flowmesh_core.ports.membership import Role
     from flowmesh_services.bootstrap import build, server_options
     from flowmesh_services.runtime.lifecycle import serve
 
     def announce(address: str) -> None:
-        typer.echo(f"flowmesh is ready: {', '.join(names)} on {address}")
+        text = f"flowmesh is ready: {', '.join(names)} on {address}"
+        document = {"status": "ready", "roles": names, "address": address}
+        typer.echo(text if output is OutputFormat.TEXT else render(document, indent=None))
 
     async with build(settings, [Role(name) for name in names]) as application:
         await serve(

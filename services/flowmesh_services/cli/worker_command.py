@@ -12,7 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from flowmesh import FlowmeshError, Worker
-from flowmesh_services.cli.options import DEFAULT_ADDRESS, Address, Namespace
+from flowmesh_services.cli.documents import render
+from flowmesh_services.cli.options import DEFAULT_ADDRESS, Address, Namespace, Output, OutputFormat
 
 Tasks = ModuleType | list[Callable[..., Any]]
 
@@ -29,6 +30,7 @@ def worker(
     worker_id: Annotated[str, typer.Option("--worker-id", help="What it calls itself.")] = "",
     address: Address = DEFAULT_ADDRESS,
     namespace: Namespace = "default",
+    output: Output = OutputFormat.TEXT,
 ) -> None:
     """Run tasks until SIGTERM or SIGINT, then finish what runs."""
     if bool(target) == dry_run:
@@ -40,7 +42,10 @@ def worker(
         )
     except (TypeError, ValueError) as error:
         raise FlowmeshError(f"{target}: {error}") from error
-    print(f"worker {runner.worker_id} works for {address}", file=sys.stderr, flush=True)
+    if output is OutputFormat.JSON:
+        print(render({"worker_id": runner.worker_id, "address": address}, indent=None), flush=True)
+    else:
+        print(f"worker {runner.worker_id} works for {address}", file=sys.stderr, flush=True)
     runner.run_forever()
 
 
