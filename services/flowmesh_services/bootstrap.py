@@ -202,7 +202,9 @@ class _Wiring:
             telemetry=self._telemetry,
         )
         settings = OwnerSettings(
-            partitions=self._cluster.partitions, window=self._settings.orchestration.dispatch_window
+            partitions=self._cluster.partitions,
+            window=self._settings.orchestration.dispatch_window,
+            gateway_grace=self._settings.workers.gateway_lease_seconds,
         )
         session = self._member(Role.ORCHESTRATION, self._settings.cluster.lease_seconds)
         return owner_role(session, PartitionOwner(ports, settings))
@@ -241,7 +243,8 @@ class _Wiring:
             telemetry=self._telemetry,
         )
         retention = RetentionSettings(executions=micros(self._settings.retention.retention_seconds))
-        return reaper_role(ports, ReaperOptions(self._cluster.partitions, retention))
+        grace = self._settings.workers.gateway_lease_seconds
+        return reaper_role(ports, ReaperOptions(self._cluster.partitions, retention, gateway_grace=grace))
 
     def _member(self, role: Role, ttl: float) -> MemberSession:
         settings = MemberSettings(frozenset({role}), self._settings.listen.listen, ttl)

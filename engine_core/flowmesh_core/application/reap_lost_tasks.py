@@ -6,6 +6,7 @@ import logging
 
 from flowmesh_core.application.recently import Recently
 from flowmesh_core.domain.commands import LoseTask
+from flowmesh_core.domain.errors import StoreUnavailable
 from flowmesh_core.domain.identity import partition_of
 from flowmesh_core.domain.states import LostCause
 from flowmesh_core.ports.clock import Clock
@@ -37,8 +38,14 @@ class ReapLostTasks:
         *,
         partitions: int,
         limit: int = 1_000,
+        grace: float = 0.0,
     ) -> None:
-        """Report at most `limit` tasks of each gateway per sweep."""
+        """Report at most `limit` tasks of each gateway per sweep.
+
+        For `grace` seconds after an outage of the membership no gateway is
+        taken for dead: all members come back under new ids, and workers bring
+        their tasks along.
+        """
         self._membership = membership
         self._queue = queue
         self._log = command_log
@@ -47,6 +54,9 @@ class ReapLostTasks:
         self._limit = limit
         self._reported: Recently[QueueEntry] = Recently(clock, _REPEAT_AFTER)
         self._suspects: set[str] = set()
+        self._clock = clock
+        self._grace = grace
+        self._judges_from = float("-inf")
 
     async def sweep(self) -> None:
         """Report the tasks of gateways that were not alive at two sweeps in a row.
@@ -60,11 +70,20 @@ class ReapLostTasks:
         # In this order: a gateway is a member before it takes its first task.
         gone = set(await self._queue.gateways())
         if gone:
-            gone -= {member.member_id for member in await self._membership.live_members()}
+            gone -= await self._alive()
+        if self._clock.monotonic() < self._judges_from:
+            return
         dead = gone & self._suspects
         self._suspects = gone
         for gateway_id in dead:
             await self._reap(gateway_id)
+
+    async def _alive(self) -> set[str]:
+        try:
+            return {member.member_id for member in await self._membership.live_members()}
+        except StoreUnavailable:
+            self._judges_from = self._clock.monotonic() + self._grace
+            raise
 
     async def _reap(self, gateway_id: str) -> None:
         abandoned = await self._queue.abandoned(gateway_id, self._limit)

@@ -41,6 +41,7 @@ class ReaperOptions:
         lost_tasks_interval: Between looks for tasks of dead gateways.
         orphans_interval: Between looks for executions that nobody started.
         retention_interval: Between deletions.
+        gateway_grace: For how long after an outage no gateway is taken for dead.
         idle_queues: For how long an empty queue is kept for its next task.
     """
 
@@ -49,6 +50,7 @@ class ReaperOptions:
     lost_tasks_interval: float = 2.0
     orphans_interval: float = 2.0
     retention_interval: float = 60.0
+    gateway_grace: float = 0.0
     idle_queues: float = 600.0
 
 
@@ -56,7 +58,13 @@ def reaper_role(ports: ReaperPorts, options: ReaperOptions) -> ServedRole:
     """Return the role, ready to be served."""
     clock, telemetry = ports.clock, ports.telemetry
     lost = ReapLostTasks(
-        ports.membership, ports.queue, ports.commands, clock, telemetry, partitions=options.partitions
+        ports.membership,
+        ports.queue,
+        ports.commands,
+        clock,
+        telemetry,
+        partitions=options.partitions,
+        grace=options.gateway_grace,
     )
     orphans = StartOrphans(ports.executions, ports.commands, clock, telemetry)
     retention = Retention(ports.executions, ports.membership, clock, telemetry, options.retention)

@@ -15,6 +15,7 @@ from flowmesh_core.application.worker_gateway.outcome import (
 )
 from flowmesh_core.domain.errors import FieldViolation, InvalidRequest, OutputNotJson, OutputTooLarge
 from flowmesh_core.domain.identity import idempotency_key
+from flowmesh_core.domain.limits import Limits
 from flowmesh_core.domain.payload import NULL, Payload
 from flowmesh_core.domain.time import Micros
 from flowmesh_core.domain.transition import Verdict
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from flowmesh.v1.worker_control_service_pb2 import FailTaskRequest
     from flowmesh_core.application.worker_gateway.session import Assignment, ReportAnswer
 
+_LONGEST_DELAY = Limits().retry_interval
+"""A longer wait is cut rather than refused, so that the report stands."""
 _STATUS = {
     Verdict.ACCEPTED: task_pb2.REPORT_STATUS_ACCEPTED,
     Verdict.SUPERSEDED: task_pb2.REPORT_STATUS_SUPERSEDED,
@@ -160,6 +163,7 @@ def _failed(message: task_pb2.TaskFailure, maximum_bytes: int, violations: list[
     if message.HasField("next_retry_delay"):
         field = "failure.next_retry_delay"
         delay = duration_from_proto(message.next_retry_delay, Micros(0), field, violations)
+        delay = min(delay, _LONGEST_DELAY)
     return Failed(failure, message.non_retryable, delay)
 
 

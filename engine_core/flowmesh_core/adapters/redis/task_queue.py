@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 QUEUES_PER_TAKE = 64
 _ARRIVALS_CAPACITY = 1_000
+_REMEMBERED_QUEUES = 50_000
+"""A take that was cut off returns again what was given long ago from a queue that is not remembered."""
 _TRANSFERRED = ("RETRYCOUNT", 2, "JUSTID")
 """A delivery count over 1 marks a task as transferred; see `_recover`."""
 
@@ -67,8 +69,7 @@ class RedisTaskQueue:
             except (asyncio.CancelledError, StoreUnavailable):
                 self._cut_off.setdefault(gateway_id, {}).update(dict.fromkeys([*_queues_of(taken), *wanted]))
                 raise
-        for each in taken:
-            self._given[gateway_id, QueueName(each.entry.namespace, each.entry.handler)] = each.entry.entry_id
+        self._note_given(gateway_id, taken)
         return taken
 
     @asynccontextmanager
@@ -142,6 +143,14 @@ class RedisTaskQueue:
         script = scripts.TAKE.command([*map(_stream, queues)], keys.TASK_GROUP, gateway_id, limit)
         replies = await self._client.pipeline([("SADD", keys.GATEWAYS, gateway_id), script])
         return await self._decode(queues, checked(replies[1]))
+
+    def _note_given(self, gateway_id: str, taken: Sequence[TakenTask]) -> None:
+        for each in taken:
+            place = gateway_id, QueueName(each.entry.namespace, each.entry.handler)
+            self._given.pop(place, None)  # to the end: they lie in the order of their use
+            self._given[place] = each.entry.entry_id
+        while len(self._given) > _REMEMBERED_QUEUES:
+            del self._given[next(iter(self._given))]
 
     async def _recover(self, gateway_id: str, limit: int) -> list[TakenTask]:
         """Return what a take that was cut off took."""

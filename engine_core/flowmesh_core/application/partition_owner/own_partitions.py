@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from collections.abc import Set as AbstractSet
 
 from flowmesh_core.application.backoff import Backoff
 from flowmesh_core.application.member_session import MemberLease
@@ -47,6 +48,7 @@ class OwnPartitions:
         self._waiting: dict[int, PartitionLease] = {}
         self._transport_lost: set[int] = set()
         self._backoff = Backoff(clock)
+        self._judges_gateways_from = clock.monotonic() + settings.gateway_grace
         self._woken = asyncio.Event()
 
     def use(self, lanes: Sequence[Lane]) -> None:
@@ -87,10 +89,7 @@ class OwnPartitions:
             StoreUnavailable: The store does not answer.
         """
         members = await self._membership.live_members()
-        alive = {member.member_id for member in members}
-        for lane in self._lanes:
-            lane.notice_gateways(alive)
-            lane.wake()
+        self._tell_lanes({member.member_id for member in members})
         await self._reconcile()
         share = self._share(members)
         await self._hand_back(share)
@@ -100,6 +99,13 @@ class OwnPartitions:
             await self._load(leases)
         self._telemetry.level("flowmesh.partitions.owned", len(self._serving))
         self._telemetry.level("flowmesh.executions.open", sum(lane.open_executions for lane in self._lanes))
+
+    def _tell_lanes(self, alive: AbstractSet[str]) -> None:
+        judges_gateways = self._clock.monotonic() >= self._judges_gateways_from
+        for lane in self._lanes:
+            if judges_gateways:
+                lane.notice_gateways(alive)
+            lane.wake()
 
     async def load_waiting(self) -> None:
         """Load what lanes dropped, as far as the store says that it is still owned."""

@@ -18,6 +18,9 @@ class OwnerSettings:
         batch_bytes: How much user data one append carries, at most.
         receive_wait: The longest wait for a command, in seconds; a partition
             that is taken over waits as long for its first one.
+        gateway_grace: How many seconds an owner that has just become one takes no
+            gateway for dead. After an outage of the store all members come back
+            under new ids, and workers bring their tasks along.
         takeover_partitions: How many partitions are loaded at once.
         takeover_executions: How many histories are read in one query.
         lost_tasks_interval: How often it is looked whether waiting tasks are still
@@ -30,6 +33,7 @@ class OwnerSettings:
     turn: int = 2_048
     batch_bytes: int = 16 * 1024 * 1024
     receive_wait: float = 0.25
+    gateway_grace: float = 0.0
     takeover_partitions: int = 64
     takeover_executions: int = 250
     lost_tasks_interval: float = 4.0

@@ -12,7 +12,7 @@ from flowmesh_core.domain.time import micros
 from flowmesh_core.ports.mailbox import HeartbeatAnswer, HeartbeatForward
 
 _BEATS_WITHOUT = 2
-"""A task that so many beats in a row do not name never reached its worker."""
+"""A task that so many beats in a row do not name is one that its worker knows nothing of."""
 
 
 class BeatAnswer(NamedTuple):
@@ -64,7 +64,10 @@ class Beating:
             answer.cancelled.append(token)
 
     def _miss(self, session: WorkerSession, named: frozenset[bytes]) -> None:
-        """Hand back tasks that the worker keeps not naming, unless they may still be on their way."""
+        """Lose tasks that the worker keeps not naming, unless they may still be on their way.
+
+        That counts as lost with the worker, because one that always forgets would never come to an end.
+        """
         absent = [held for token, held in session.held.items() if token not in named]
         if not absent:
             return
@@ -75,4 +78,4 @@ class Beating:
                 continue
             held.missed_beats += 1
             if held.missed_beats >= _BEATS_WITHOUT:
-                self._desk.lose(held, LostCause.YIELDED)
+                self._desk.lose(held, LostCause.WORKER_LOST)

@@ -14,7 +14,7 @@ from flowmesh_core.domain.identity import ExecutionKey
 from flowmesh_core.ports.command_log import QueueEntry
 from flowmesh_core.ports.execution_store import ExecutionRecord
 from flowmesh_core.ports.history_store import AppendOutcomeUnknown, HistoryBatch
-from flowmesh_core.ports.membership import PartitionLease
+from flowmesh_core.ports.membership import Member, PartitionLease
 from flowmesh_core.ports.outbox import Outgoing
 
 
@@ -25,6 +25,15 @@ class _Failing:
         fails = self.failures > 0
         self.failures -= fails
         return fails
+
+
+class SilentMembership(_Failing, MemoryMembership):
+    """Does not say who is alive."""
+
+    async def live_members(self) -> Sequence[Member]:
+        if self._fails():
+            raise StoreUnavailable("the connection broke")
+        return await super().live_members()
 
 
 class DefectiveMembership(_Failing, MemoryMembership):

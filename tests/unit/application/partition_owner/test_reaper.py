@@ -6,12 +6,14 @@ import pytest
 
 from flowmesh_core.application.reap_executions import Retention, RetentionSettings, StartOrphans
 from flowmesh_core.application.reap_lost_tasks import ReapLostTasks
+from flowmesh_core.domain.errors import StoreUnavailable
 from flowmesh_core.domain.states import ExecutionStatus
 from flowmesh_core.domain.time import SECOND, Micros
 from flowmesh_core.ports.membership import Member, Role
 from flowmesh_services.reaper import Reaper, Sweep
 
 from .driving import running, until
+from .faults import SilentMembership
 from .world import PARTITIONS, TTL, Owner, World, node
 
 
@@ -46,6 +48,28 @@ async def test_tasks_of_a_dead_gateway_come_back(
     assert await world.queue.abandoned("doomed", 10) == []
     await lost_tasks.sweep()
     assert await world.queue.gateways() == {"owner"}
+
+
+async def test_after_an_outage_gateways_have_time_to_come_back(world: World, owner: Owner) -> None:
+    world.membership = membership = SilentMembership(world.database)
+    reaper = ReapLostTasks(
+        *(world.membership, world.queue, world.log, world.clock, world.telemetry),
+        partitions=PARTITIONS,
+        grace=10.0,
+    )
+    await world.submit(node("a"))
+    await owner.work()
+    await world.take("doomed")
+    membership.failures = 1
+    with pytest.raises(StoreUnavailable):
+        await reaper.sweep()
+    for _ in range(3):
+        await reaper.sweep()
+    assert await world.log.depth(range(PARTITIONS)) == 0
+    world.clock.advance(10.0)
+    for _ in range(2):
+        await reaper.sweep()
+    assert await world.log.depth(range(PARTITIONS)) == 1
 
 
 async def test_tasks_of_a_live_gateway_stay(world: World, owner: Owner, lost_tasks: ReapLostTasks) -> None:

@@ -286,6 +286,25 @@ async def test_a_gateway_gone_for_two_looks_loses_its_tasks(world: World, owner:
     assert await world.queue.abandoned("doomed", 10) == []
 
 
+async def test_a_new_owner_gives_gateways_time_to_come_back(world: World) -> None:
+    owner = await Owner(world, gateway_grace=TTL / 2).join()
+    await world.submit(node("a"))
+    await owner.work()
+    (taken,) = await world.take("doomed")
+    await world.start(taken, "doomed")
+    for _ in range(3):
+        await owner.work()
+        await owner.partitions.look()
+    assert await world.take() == []
+    world.clock.advance(TTL / 2)
+    assert await owner.renew()
+    for _ in range(2):
+        await owner.partitions.look()
+        await owner.work()
+    (again,) = await world.take()
+    assert again.task.attempt == 2
+
+
 async def test_ten_thousand_open_executions_are_taken_over_in_few_queries(world: World, owner: Owner) -> None:
     for _ in range(10_000):
         await world.submit(node("a"))

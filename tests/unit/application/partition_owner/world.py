@@ -164,6 +164,7 @@ class Owner:
         executions: ExecutionStore | None = None,
         window: int = 5_000,
         receive_wait: float = 0.0,
+        gateway_grace: float = 0.0,
     ) -> None:
         self.world = world
         self.log = MemoryCommandLog(world.transport)
@@ -179,7 +180,9 @@ class Owner:
             clock=world.clock,
             telemetry=world.telemetry,
         )
-        settings = OwnerSettings(PARTITIONS, window=window, receive_wait=receive_wait)
+        settings = OwnerSettings(
+            PARTITIONS, window=window, receive_wait=receive_wait, gateway_grace=gateway_grace
+        )
         self.owner = PartitionOwner(ports, settings)
         self.partitions, (self.lane,) = self.owner.assemble(self.lease)
 

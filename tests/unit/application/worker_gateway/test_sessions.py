@@ -54,11 +54,11 @@ def test_any_word_of_a_worker_is_a_sign_of_life(parts: Parts) -> None:
     assert not parts.desk.held_tasks
 
 
-def test_a_task_that_two_beats_do_not_name_goes_back(parts: Parts) -> None:
+def test_a_task_that_two_beats_do_not_name_counts_as_lost(parts: Parts) -> None:
     connection, channel = parts.connect(credits=2)
     kept, _ = give(parts, channel, "a", "b")
     parts.clock.advance(5)
-    for expected in ([], [lost("b", LostCause.YIELDED)]):
+    for expected in ([], [lost("b", LostCause.WORKER_LOST)]):
         parts.beating.beat(connection.session, [kept], [])
         assert parts.commands() == expected
 
