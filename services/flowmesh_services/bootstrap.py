@@ -6,6 +6,7 @@ reverse order.
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -35,7 +36,7 @@ from flowmesh_core.adapters.redis.watch_hints import RedisWatchHints
 from flowmesh_core.adapters.redis.worker_registry import RedisWorkerRegistry
 from flowmesh_core.adapters.system import SystemClock, Uuid7Ids
 from flowmesh_core.application.graph_cache import GraphCache
-from flowmesh_core.application.member_session import MemberSession, MemberSettings
+from flowmesh_core.application.member_session import MemberLease, MemberSession, MemberSettings
 from flowmesh_core.application.overload_guard import LoadLimits
 from flowmesh_core.application.partition_owner import OwnerPorts, OwnerSettings, PartitionOwner
 from flowmesh_core.application.rate_limit import Rate, SubmissionRates
@@ -45,6 +46,7 @@ from flowmesh_core.application.watch_hub import WatchSettings
 from flowmesh_core.application.worker_gateway.settings import GatewaySettings
 from flowmesh_core.domain.limits import Limits
 from flowmesh_core.domain.time import micros
+from flowmesh_core.ports.formats import AgreedFormat
 from flowmesh_core.ports.membership import Role
 from flowmesh_services.embedded import EmbeddedServers
 from flowmesh_services.orchestration.owner_role import owner_role
@@ -71,6 +73,8 @@ if TYPE_CHECKING:
     from flowmesh_services.settings import LimitSettings, ListenSettings, LoadSettings, Settings
 
 _VERIFY_CONNECTIONS = 2
+_OWN_MEMBERSHIP = frozenset({Role.ORCHESTRATION, Role.WORKER_CONTROL})
+"""Roles whose work needs a lease; processes without them are members to be counted alone."""
 _LANES = 2
 """While one lane of an owner waits for a commit, another decides."""
 
@@ -100,7 +104,10 @@ async def build(settings: Settings, roles: Sequence[Role]) -> AsyncIterator[Appl
         redis = await stack.enter_async_context(connect(redis_url(settings)))
         cluster = await PostgresClusterStore(pool).open(settings.cluster.partitions)
         wiring = _Wiring(settings, cluster, pool, redis)
-        yield Application(tuple(part for role in roles for part in wiring.parts(role)))
+        parts = [part for role in roles for part in wiring.parts(role)]
+        if _OWN_MEMBERSHIP.isdisjoint(roles):
+            parts.append(wiring.presence(roles))
+        yield Application(tuple(parts))
 
 
 class _Wiring:
@@ -114,10 +121,11 @@ class _Wiring:
         exported = settings.telemetry.otlp_endpoint is not None
         tracer = trace.get_tracer("flowmesh") if exported else None
         self._telemetry = OpenTelemetry(metrics.get_meter("flowmesh"), tracer)
+        self._agreed = AgreedFormat()
         self._expressions = CelExpressionEngine()
         self._membership = PostgresMembership(pool)
         self._executions = PostgresExecutionStore(pool)
-        self._histories = PostgresHistoryStore(pool)
+        self._histories = PostgresHistoryStore(pool, self._agreed)
         self._workflows = PostgresWorkflowStore(pool)
         self._graphs = GraphCache(
             self._workflows,
@@ -125,7 +133,7 @@ class _Wiring:
             maximum_input_bytes=settings.limits.max_input_bytes,
         )
         self._beats = Beats()
-        self._commands = RedisCommandLog(redis, self._beats, self._telemetry)
+        self._commands = RedisCommandLog(redis, self._beats, self._telemetry, self._agreed)
         self._queue = RedisTaskQueue(redis, self._telemetry)
         self._mailbox = RedisMailbox(redis, self._telemetry)
         self._registry = RedisWorkerRegistry(redis)
@@ -141,6 +149,17 @@ class _Wiring:
                 return [self._worker_control()]
             case Role.REAPER:
                 return [self._reaper()]
+
+    def presence(self, roles: Sequence[Role]) -> ServedRole:
+        """Return what lets the others know that this process is there, and which formats it reads."""
+        session = self._member(roles, self._settings.workers.gateway_lease_seconds)
+
+        async def until_cancelled(_: MemberLease) -> None:
+            await asyncio.Event().wait()
+
+        return ServedRole(
+            "presence", background=(Background("membership", lambda: session.run(until_cancelled)),)
+        )
 
     def _submission(self) -> ServedRole:
         rates = self._settings.rates
@@ -192,9 +211,10 @@ class _Wiring:
         ports = OwnerPorts(
             membership=self._membership,
             command_logs=tuple(
-                RedisCommandLog(self._redis, self._beats, self._telemetry) for _ in range(_LANES)
+                RedisCommandLog(self._redis, self._beats, self._telemetry, self._agreed)
+                for _ in range(_LANES)
             ),
-            outbox=RedisOutbox(self._redis, self._beats),
+            outbox=RedisOutbox(self._redis, self._beats, self._agreed),
             history=self._histories,
             executions=self._executions,
             graphs=self._graphs,
@@ -206,7 +226,7 @@ class _Wiring:
             window=self._settings.orchestration.dispatch_window,
             gateway_grace=self._settings.workers.gateway_lease_seconds,
         )
-        session = self._member(Role.ORCHESTRATION, self._settings.cluster.lease_seconds)
+        session = self._member([Role.ORCHESTRATION], self._settings.cluster.lease_seconds)
         return owner_role(session, PartitionOwner(ports, settings))
 
     def _worker_control(self) -> ServedRole:
@@ -226,7 +246,7 @@ class _Wiring:
             start_report_delay=workers.start_report_seconds,
         )
         role, gateways = worker_control_role(ports, self._cluster, settings)
-        session = self._member(Role.WORKER_CONTROL, workers.gateway_lease_seconds)
+        session = self._member([Role.WORKER_CONTROL], workers.gateway_lease_seconds)
 
         async def serve_gateways() -> None:
             await session.run(gateways.serve)
@@ -246,9 +266,11 @@ class _Wiring:
         grace = self._settings.workers.gateway_lease_seconds
         return reaper_role(ports, ReaperOptions(self._cluster.partitions, retention, gateway_grace=grace))
 
-    def _member(self, role: Role, ttl: float) -> MemberSession:
-        settings = MemberSettings(frozenset({role}), self._settings.listen.listen, ttl)
-        return MemberSession(self._membership, self._clock, self._ids, self._telemetry, settings)
+    def _member(self, roles: Iterable[Role], ttl: float) -> MemberSession:
+        settings = MemberSettings(frozenset(roles), self._settings.listen.listen, ttl)
+        return MemberSession(
+            self._membership, self._clock, self._ids, self._telemetry, settings, self._agreed
+        )
 
 
 def limits(settings: LimitSettings) -> Limits:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from flowmesh_core.ports.formats import FormatRange
 from flowmesh_core.ports.membership import Member, PartitionLease, Role
 
 if TYPE_CHECKING:
@@ -37,6 +38,20 @@ async def test_an_expired_or_unknown_member_cannot_renew(cluster: Stores) -> Non
     await cluster.expire("m")
     assert not await cluster.membership.renew("m", 60)
     assert not await cluster.membership.renew("stranger", 60)
+
+
+async def test_a_renewal_tells_the_newest_format_that_all_live_members_read(cluster: Stores) -> None:
+    roles = frozenset({Role.REAPER})
+    await cluster.membership.join(Member("new", roles, formats=FormatRange(1, 3)), 60)
+    assert await cluster.membership.renew("new", 60) == 3
+    await cluster.membership.join(Member("old", roles, formats=FormatRange(1, 2)), 60)
+    assert await cluster.membership.renew("new", 60) == 2
+    assert [each.formats for each in await cluster.membership.live_members()] == [
+        FormatRange(1, 3),
+        FormatRange(1, 2),
+    ]
+    await cluster.membership.leave("old")
+    assert await cluster.membership.renew("new", 60) == 3
 
 
 async def test_an_expired_member_does_not_come_back_by_joining(cluster: Stores) -> None:

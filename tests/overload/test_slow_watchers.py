@@ -21,7 +21,6 @@ EXECUTIONS = 5
 STEPS = 16
 OUTPUT = "x" * 8_192
 """All outputs together are more than a stream holds that nobody reads."""
-PATIENCE = 2.0
 MEMORY_MIB = 250.0
 
 
@@ -33,13 +32,14 @@ class Crowd:
     readers: int
     silent: int
     step_seconds: float
+    patience: float
 
 
 @pytest.mark.timeout(180)
 async def test_five_hundred_watchers_and_some_that_never_read(
     tmp_path: Path, database_url: str, redis_url: str
 ) -> None:
-    crowd = Crowd(processes=2, readers=490, silent=10, step_seconds=0.4)
+    crowd = Crowd(processes=2, readers=490, silent=10, step_seconds=0.4, patience=2.0)
     await crowded(tmp_path, Stores(database_url, redis_url), crowd, bound=1.0)
 
 
@@ -48,13 +48,13 @@ async def test_five_hundred_watchers_and_some_that_never_read(
 async def test_five_thousand_watchers_and_some_that_never_read(
     tmp_path: Path, database_url: str, redis_url: str
 ) -> None:
-    crowd = Crowd(processes=3, readers=4_950, silent=50, step_seconds=3.0)
+    crowd = Crowd(processes=3, readers=4_950, silent=50, step_seconds=3.0, patience=15.0)
     await crowded(tmp_path, Stores(database_url, redis_url), crowd, bound=3.0)
 
 
 async def crowded(directory: Path, stores: Stores, crowd: Crowd, bound: float) -> None:
     """Let a crowd watch executions that run, and compare what its members saw."""
-    settings = {"FLOWMESH_WATCHER_PATIENCE_SECONDS": str(PATIENCE), "FLOWMESH_PARTITIONS": "16"}
+    settings = {"FLOWMESH_WATCHER_PATIENCE_SECONDS": str(crowd.patience), "FLOWMESH_PARTITIONS": "16"}
     async with AsyncExitStack() as stack:
         system = await stack.enter_async_context(running_system(directory, stores, settings))
         ids = await accepted(system, crowd.step_seconds)
@@ -69,7 +69,7 @@ async def crowded(directory: Path, stores: Stores, crowd: Crowd, bound: float) -
         observer = asyncio.create_task(system.observe())
         async with Worker(system.addresses["worker-control"], tasks=[step], slots=EXECUTIONS):
             seen = [await outcome(reader) for reader in readers]
-        await asyncio.sleep(PATIENCE)  # of the last message that a silent one did not read
+        await asyncio.sleep(crowd.patience)  # of the last message that a silent one did not read
         observer.cancel()
         assert silent.stdin is not None
         silent.stdin.write(b"\n")

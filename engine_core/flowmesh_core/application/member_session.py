@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from flowmesh_core.application.backoff import Backoff
 from flowmesh_core.domain.errors import StoreUnavailable
 from flowmesh_core.ports.clock import Clock
+from flowmesh_core.ports.formats import FORMATS, AgreedFormat, FormatRange
 from flowmesh_core.ports.id_source import IdSource
 from flowmesh_core.ports.membership import Member, Membership, Role
 from flowmesh_core.ports.telemetry import Telemetry
@@ -69,11 +70,13 @@ class MemberSettings:
         roles: What it does.
         address: Where it listens, for people.
         ttl: How many seconds after its last sign of life it counts as dead.
+        formats: What it reads.
     """
 
     roles: frozenset[Role]
     address: str = ""
     ttl: float = 6.0
+    formats: FormatRange = FORMATS
 
 
 class MemberSession:
@@ -86,13 +89,15 @@ class MemberSession:
         ids: IdSource,
         telemetry: Telemetry,
         settings: MemberSettings,
+        agreed: AgreedFormat | None = None,
     ) -> None:
-        """Prepare; nothing happens before `run`."""
+        """Prepare; nothing happens before `run`. What the members agree on is put into `agreed`."""
         self._membership = membership
         self._clock = clock
         self._ids = ids
         self._telemetry = telemetry
         self._settings = settings
+        self._agreed = agreed or AgreedFormat(settings.formats)
 
     async def run(self, serve: Serve) -> None:
         """Call `serve` as a member until it returns by itself, then leave.
@@ -112,7 +117,7 @@ class MemberSession:
         backoff = Backoff(self._clock)
         settings = self._settings
         while True:
-            member = Member(self._ids.new_id(), settings.roles, settings.address)
+            member = Member(self._ids.new_id(), settings.roles, settings.address, settings.formats)
             asked_at = self._clock.monotonic()
             try:
                 await self._membership.join(member, settings.ttl)
@@ -149,13 +154,14 @@ class MemberSession:
             await self._clock.sleep(lease.tick)
             asked_at = self._clock.monotonic()
             try:
-                alive = await self._membership.renew(lease.member_id, lease.ttl)
+                newest = await self._membership.renew(lease.member_id, lease.ttl)
             except StoreUnavailable as error:
                 _logger.warning("cannot renew the lease: %s", error)
                 continue
-            if not alive:
+            if newest is None:
                 return
             lease.extend(asked_at)
+            self._agreed.agree(newest)
 
     async def _leave(self, lease: MemberLease) -> None:
         try:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from flowmesh_core.ports.formats import FORMATS, FormatRange
+
 
 class Role(Enum):
     """What a server process does."""
@@ -29,11 +31,13 @@ class Member:
         member_id: Unique for every start of a process; also the id of its gateway.
         roles: What it does.
         address: Where it listens, for people.
+        formats: What it reads.
     """
 
     member_id: str
     roles: frozenset[Role]
     address: str = ""
+    formats: FormatRange = FORMATS
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +62,12 @@ class Membership(Protocol):
             StoreUnavailable: The store does not answer.
         """
 
-    async def renew(self, member_id: str, ttl: float) -> bool:
-        """Let the lease end in `ttl` seconds from now; False when it had expired or was removed.
+    async def renew(self, member_id: str, ttl: float) -> int | None:
+        """Let the lease end in `ttl` seconds from now; None when it had expired or was removed.
 
-        After False the member's partitions may belong to others, and it has to
-        forget them and join again under a new id.
+        Returns the newest format that all live members read. After None the
+        member's partitions may belong to others, and it has to forget them and
+        join again under a new id.
         """
 
     async def leave(self, member_id: str) -> None:

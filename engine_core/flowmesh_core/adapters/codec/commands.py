@@ -55,14 +55,17 @@ _ENVELOPE = Shape(
 )
 
 
-def encode_command(envelope: CommandEnvelope) -> bytes:
+def encode_command(
+    envelope: CommandEnvelope, version: int = COMMANDS.version, schema: Schema[commands.Command] = COMMANDS
+) -> bytes:
     """Return `[version, type, partition, [envelope field, …], namespace, execution id, [field, …]]`."""
     command = envelope.command
     number, shape = _SHAPES[type(command)]
+    number, fields = schema.written(version, number, shape.pack(command))
     return pack_bytes(
         (
-            *(COMMANDS.version, number, envelope.partition, _ENVELOPE.pack(envelope)),
-            *(command.key.namespace, command.key.execution_id, shape.pack(command)),
+            *(version, number, envelope.partition, _ENVELOPE.pack(envelope)),
+            *(command.key.namespace, command.key.execution_id, fields),
         )
     )
 

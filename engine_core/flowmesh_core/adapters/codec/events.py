@@ -53,8 +53,10 @@ _SHAPES: dict[type[events.Event], tuple[int, Shape[Any]]] = {
 EVENTS: Schema[events.Event] = Schema(1, dict(_SHAPES.values()))
 
 
-def encode_events(row: tuple[events.Event, ...]) -> bytes:
-    """Return the body of a row: `[time, [type, time after that, field, …], …]`.
+def encode_events(
+    row: tuple[events.Event, ...], version: int = EVENTS.version, schema: Schema[events.Event] = EVENTS
+) -> bytes:
+    """Return the body of a row in a version: `[time, [type, time after that, field, …], …]`.
 
     The sequences are not in it: they follow from the first, which is a column.
     """
@@ -62,7 +64,8 @@ def encode_events(row: tuple[events.Event, ...]) -> bytes:
     body: list[object] = [start]
     for event in row:
         number, shape = _SHAPES[type(event)]
-        body.append([number, event.at - start, *shape.pack(event)])
+        number, fields = schema.written(version, number, shape.pack(event))
+        body.append([number, event.at - start, *fields])
     return pack_bytes(body)
 
 

@@ -18,6 +18,9 @@ Packed = list[Any]
 Upcast = Callable[[int, Packed], tuple[int, Packed]]
 """Turns the (type number, fields) of one version into those of the next."""
 
+Downcast = Upcast
+"""The way back, for readers of the version before."""
+
 pack_bytes = msgspec.msgpack.Encoder().encode
 _unpack_bytes = msgspec.msgpack.Decoder().decode
 
@@ -91,19 +94,30 @@ def _reader(fields: tuple[str, ...]) -> Callable[[Any], Packed]:
 
 
 class Schema(Generic[T]):
-    """The versions of a family of types, and how old ones are read.
+    """The versions of a family of types, how old ones are read, and how they are written for old readers.
 
     Attributes:
-        version: The one that is written.
+        version: The newest.
     """
 
     def __init__(
-        self, version: int, shapes: Mapping[int, Shape[T]], upcasts: Mapping[int, Upcast] | None = None
+        self,
+        version: int,
+        shapes: Mapping[int, Shape[T]],
+        upcasts: Mapping[int, Upcast] | None = None,
+        downcasts: Mapping[int, Downcast] | None = None,
     ) -> None:
-        """Take the shapes by type number, and for each older version the step to the next."""
+        """Take the shapes by type number, the steps from older versions to the next, and the steps back."""
         self.version = version
+        self._downcasts = downcasts or {}
         self._shapes = shapes
         self._upcasts = upcasts or {}
+
+    def written(self, version: int, number: int, fields: Packed) -> tuple[int, Packed]:
+        """Return a type number and its fields as a version has them that is not the newest, maybe."""
+        for newer in range(self.version, version, -1):
+            number, fields = self._downcasts[newer](number, fields)
+        return number, fields
 
     def unpack(self, version: int, number: int, prefix: Sequence[object], fields: Packed) -> T:
         """Return the value behind a type number and fields of any version up to the current.

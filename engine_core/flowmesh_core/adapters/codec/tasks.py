@@ -18,9 +18,10 @@ _SHAPE = Shape(
 TASKS: Schema[QueuedTask] = Schema(1, {1: _SHAPE})
 
 
-def encode_task(task: QueuedTask) -> bytes:
+def encode_task(task: QueuedTask, version: int = TASKS.version, schema: Schema[QueuedTask] = TASKS) -> bytes:
     """Return `[version, type, namespace, execution id, field, …]`."""
-    return pack_bytes((TASKS.version, 1, task.key.namespace, task.key.execution_id, *_SHAPE.pack(task)))
+    number, fields = schema.written(version, 1, _SHAPE.pack(task))
+    return pack_bytes((version, number, task.key.namespace, task.key.execution_id, *fields))
 
 
 def decode_task(data: bytes, schema: Schema[QueuedTask] = TASKS) -> QueuedTask:

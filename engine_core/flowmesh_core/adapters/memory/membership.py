@@ -22,12 +22,13 @@ class MemoryMembership:
         if not known or self._database.is_alive(member.member_id):
             self._database.members[member.member_id] = MemberRow(member, self._until(ttl))
 
-    async def renew(self, member_id: str, ttl: float) -> bool:
+    async def renew(self, member_id: str, ttl: float) -> int | None:
         """See `Membership.renew`."""
         if not self._database.is_alive(member_id):
-            return False
+            return None
+        newest = min(member.formats.newest for member in await self.live_members())
         self._database.members[member_id].lease_until = self._until(ttl)
-        return True
+        return newest
 
     async def leave(self, member_id: str) -> None:
         """See `Membership.leave`."""

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
-from flowmesh_core.adapters.codec import EVENTS, decode_events, encode_events, encode_failure
+from flowmesh_core.adapters.codec import decode_events, encode_events, encode_failure
 from flowmesh_core.adapters.postgres.pool import UNANSWERED, connection, discard
 from flowmesh_core.adapters.postgres.sql import statement
 from flowmesh_core.adapters.record_changes import record_changes
 from flowmesh_core.domain.events import Event
 from flowmesh_core.domain.identity import ExecutionKey
+from flowmesh_core.ports.formats import AgreedFormat
 from flowmesh_core.ports.history_store import (
     AppendOutcomeUnknown,
     HistoryBatch,
@@ -33,8 +34,9 @@ _READ_MANY = statement("read_many")
 class PostgresHistoryStore:
     """The `HistoryStore` port on PostgreSQL."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, agreed: AgreedFormat | None = None) -> None:
         self._pool = pool
+        self._agreed = agreed or AgreedFormat()
 
     async def append(
         self, member_id: str, leases: Collection[PartitionLease], batches: Sequence[HistoryBatch]
@@ -44,7 +46,7 @@ class PostgresHistoryStore:
             [lease.partition for lease in leases],
             [lease.epoch for lease in leases],
             member_id,
-            *_rows(batches),
+            *_rows(batches, self._agreed.number),
             *_changes(batches),
         ]
         async with connection(self._pool) as borrowed:
@@ -82,14 +84,14 @@ async def _append(borrowed: Connection, arguments: list[object]) -> list[int]:
         raise AppendOutcomeUnknown(str(error) or type(error).__name__) from error
 
 
-def _rows(batches: Sequence[HistoryBatch]) -> tuple[object, ...]:
+def _rows(batches: Sequence[HistoryBatch], version: int) -> tuple[object, ...]:
     return (
         [batch.key.namespace for batch in batches],
         [batch.key.execution_id for batch in batches],
         [batch.events[0].sequence for batch in batches],
         [batch.events[-1].sequence for batch in batches],
-        EVENTS.version,
-        [encode_events(batch.events) for batch in batches],
+        version,
+        [encode_events(batch.events, version) for batch in batches],
     )
 
 

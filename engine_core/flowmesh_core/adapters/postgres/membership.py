@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from flowmesh_core.adapters.postgres.pool import connection
 from flowmesh_core.adapters.postgres.sql import statement
+from flowmesh_core.ports.formats import FormatRange
 from flowmesh_core.ports.membership import Member, PartitionLease, Role
 
 if TYPE_CHECKING:
@@ -36,12 +37,16 @@ class PostgresMembership:
         """See `Membership.join`."""
         roles = sorted(role.value for role in member.roles)
         async with connection(self._pool) as borrowed:
-            await borrowed.execute(_JOIN, member.member_id, roles, member.address, ttl)
+            await borrowed.execute(
+                *(_JOIN, member.member_id, roles, member.address, ttl),
+                *(member.formats.oldest, member.formats.newest),
+            )
 
-    async def renew(self, member_id: str, ttl: float) -> bool:
+    async def renew(self, member_id: str, ttl: float) -> int | None:
         """See `Membership.renew`."""
         async with connection(self._pool) as borrowed:
-            return await borrowed.fetchval(_RENEW, member_id, ttl) is not None
+            newest: int | None = await borrowed.fetchval(_RENEW, member_id, ttl)
+        return newest
 
     async def leave(self, member_id: str) -> None:
         """See `Membership.leave`."""
@@ -53,7 +58,12 @@ class PostgresMembership:
         async with connection(self._pool) as borrowed:
             rows = await borrowed.fetch(_LIVE_MEMBERS)
         return [
-            Member(row["member_id"], frozenset(Role(role) for role in row["roles"]), row["address"])
+            Member(
+                row["member_id"],
+                frozenset(Role(role) for role in row["roles"]),
+                row["address"],
+                FormatRange(row["oldest_format"], row["newest_format"]),
+            )
             for row in rows
         ]
 

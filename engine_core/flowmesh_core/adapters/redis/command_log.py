@@ -31,6 +31,7 @@ from flowmesh_core.adapters.redis.parking import Parking
 from flowmesh_core.adapters.redis.wire import checked, pack_part
 from flowmesh_core.domain.errors import StoreUnavailable
 from flowmesh_core.ports.command_log import DeliveredCommand, TransportLost
+from flowmesh_core.ports.formats import AgreedFormat
 from flowmesh_core.ports.undecodable import Undecodable
 
 if TYPE_CHECKING:
@@ -67,8 +68,11 @@ class RedisCommandLog:
     Reads of different partitions may run at once, each on a connection of its own.
     """
 
-    def __init__(self, client: RedisClient, beats: Beats, telemetry: Telemetry) -> None:
+    def __init__(
+        self, client: RedisClient, beats: Beats, telemetry: Telemetry, agreed: AgreedFormat | None = None
+    ) -> None:
         self._client = client
+        self._agreed = agreed or AgreedFormat()
         self._idle_readers: list[RedisClient] = []
         self._beats = beats
         self._parking = Parking(client, telemetry)
@@ -79,7 +83,9 @@ class RedisCommandLog:
 
     async def send(self, envelopes: Sequence[CommandEnvelope]) -> None:
         """Add commands to the logs of their partitions in one round trip."""
-        replies = await self._client.pipeline([_addition(envelope) for envelope in envelopes])
+        replies = await self._client.pipeline(
+            [_addition(envelope, self._agreed.number) for envelope in envelopes]
+        )
         for reply in replies:
             checked(reply)
 
@@ -238,6 +244,6 @@ def _new_group() -> str:
     return f"owner-{secrets.token_hex(8)}"
 
 
-def _addition(envelope: CommandEnvelope) -> Command:
+def _addition(envelope: CommandEnvelope, version: int) -> Command:
     stream = keys.commands(envelope.partition)
-    return ("XADD", stream, "*", keys.BODY_FIELD, encode_command(envelope))
+    return ("XADD", stream, "*", keys.BODY_FIELD, encode_command(envelope, version))

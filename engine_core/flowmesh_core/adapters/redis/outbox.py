@@ -22,6 +22,7 @@ from flowmesh_core.adapters.redis.messages import encode_hints, encode_keys, enc
 from flowmesh_core.adapters.redis.wire import checked, pack
 from flowmesh_core.domain.identity import ExecutionKey
 from flowmesh_core.ports.command_log import QueueEntry
+from flowmesh_core.ports.formats import AgreedFormat
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -40,8 +41,9 @@ _CHUNK_BYTES = 1 << 20
 class RedisOutbox:
     """An `Outbox`; `beats` is that of the process's command log."""
 
-    def __init__(self, client: RedisClient, beats: Beats) -> None:
+    def __init__(self, client: RedisClient, beats: Beats, agreed: AgreedFormat | None = None) -> None:
         self._client = client
+        self._agreed = agreed or AgreedFormat()
         self._beats = beats
 
     async def flush(self, outgoing: Outgoing) -> Sequence[QueueEntry]:
@@ -52,7 +54,7 @@ class RedisOutbox:
             TransportLost: It was sent, but a beat went backwards.
         """
         seen = {partition: self._beats.seen(partition) for partition in outgoing.dispatched}
-        before = [*_tasks(outgoing.tasks), *_closed(outgoing), *_messages(outgoing)]
+        before = [*_tasks(outgoing.tasks, self._agreed.number), *_closed(outgoing), *_messages(outgoing)]
         commands = [*before, *_marks(outgoing, seen), *_removals(outgoing)]
         replies = await self._send(commands)
         beats = replies[len(before) : len(before) + len(seen)]
@@ -108,13 +110,13 @@ def _chunks(commands: list[Command]) -> Iterator[tuple[bytes, int]]:
         yield b"".join(chunk), len(chunk)
 
 
-def _tasks(tasks: Sequence[QueuedTask]) -> Iterator[Command]:
+def _tasks(tasks: Sequence[QueuedTask], version: int) -> Iterator[Command]:
     """Queue tasks, then say which queues exist: a queue that is not empty is never removed."""
     handlers: dict[str, dict[str, None]] = defaultdict(dict)
     for task in tasks:
         namespace = task.key.namespace
         handlers[namespace][task.handler] = None
-        yield ("XADD", keys.tasks(namespace, task.handler), "*", keys.BODY_FIELD, encode_task(task))
+        yield ("XADD", keys.tasks(namespace, task.handler), "*", keys.BODY_FIELD, encode_task(task, version))
     for namespace, names in handlers.items():
         yield ("SADD", keys.queues(namespace), *names)
         yield ("SADD", keys.NAMESPACES, namespace)

@@ -22,7 +22,7 @@ class _Membership(MemoryMembership):
         self._require()
         await super().join(member, ttl)
 
-    async def renew(self, member_id: str, ttl: float) -> bool:
+    async def renew(self, member_id: str, ttl: float) -> int | None:
         self._require()
         return await super().renew(member_id, ttl)
 

@@ -195,7 +195,7 @@ class Owner:
 
     async def renew(self) -> bool:
         """Renew the lease, as the member session does."""
-        renewed = await self.world.membership.renew(self.member.member_id, TTL)
+        renewed = await self.world.membership.renew(self.member.member_id, TTL) is not None
         if renewed:
             self.lease.extend(self.world.clock.monotonic())
         return renewed

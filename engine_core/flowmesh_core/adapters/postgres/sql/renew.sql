@@ -1,5 +1,5 @@
--- $1 member, $2 seconds.
+-- $1 member, $2 seconds. Returns the newest format that every live member reads.
 UPDATE flowmesh.member
 SET lease_until = clock_timestamp() + make_interval(secs => $2)
 WHERE member_id = $1 AND lease_until > clock_timestamp()
-RETURNING 1
+RETURNING (SELECT min(newest_format) FROM flowmesh.member WHERE lease_until > clock_timestamp())
