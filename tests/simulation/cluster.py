@@ -28,6 +28,8 @@ from tests.simulation.workflows import HANDLERS
 
 _LONGEST_ABSENCE = 6.0
 _LONGEST_FREEZE = 9.0
+_SAME_MACHINE = 0.3
+_SILENT = 0.25
 _WITH_NET = 0.3
 """How many runs have owners look for tasks that are in no queue any more. In the others, nothing
 may get lost in the first place."""
@@ -56,12 +58,13 @@ class Cluster:
         self.programs: dict[str, Program] = {}
         self.processes: dict[str, Process] = {}
         self.ports: dict[str, Ports] = {}
-        self.backend = Backend(loop, dice, lambda what: self.trace("judge", f"VIOLATION {what}"))
+        self.backend = Backend(loop, dice, lambda what: self.trace("judge", f"VIOLATION {what}"), self.crash)
         self.calls = Calls(loop, rng)
         self._rng = rng
         self._trace = trace
         self._numbers = count(1)
         self._lanes = rng.choice((1, 2))
+        self._slots = rng.choice((1, 1, 2))
         self.has_net = rng.random() < _WITH_NET
         self._streams: dict[Stream, tuple[Process, Process]] = {}
         self._makers: dict[str, Callable[[Process], Program]] = {
@@ -152,14 +155,17 @@ class Cluster:
             self.backend.judge.object_to(f"{process.name} ended by itself")
 
     def _cut_streams(self, process: Process) -> None:
-        """Break the streams of a process that died; one in four breaks without a word."""
-        for stream, ends in list(self._streams.items()):
-            if process in ends:
-                del self._streams[stream]
-                if self._rng.random() < 0.25:
-                    stream.fall_silent()
-                else:
-                    stream.cut()
+        """Break the streams of a process that died, some without a word; some workers die with it."""
+        for stream, (worker, gateway) in list(self._streams.items()):
+            if process not in (worker, gateway):
+                continue
+            self._streams.pop(stream, None)
+            if process is gateway and self._rng.random() < _SAME_MACHINE:
+                self.crash(worker)
+            if self._rng.random() < _SILENT:
+                stream.fall_silent()
+            else:
+                stream.cut()
 
     def _ports(self, process: Process) -> Ports:
         former = self.ports.get(process.name)
@@ -185,7 +191,7 @@ class Cluster:
         return ApiProcess(self._ports(process))
 
     def _stream_worker(self, process: Process) -> Program:
-        offer = Offer("default", None if process.name == "worker-1" else frozenset(HANDLERS))
+        offer = Offer("default", None if process.name == "worker-1" else frozenset(HANDLERS[:1]))
 
         def connect() -> Stream:
             stream = Stream(self.loop, self._rng)
@@ -197,7 +203,7 @@ class Cluster:
                 stream.cut()
             return stream
 
-        return StreamWorker(process.name, offer, self.dice, self.backend.judge, connect, slots=2)
+        return StreamWorker(process.name, offer, self.dice, self.backend.judge, connect, self._slots)
 
     def _poll_worker(self, process: Process) -> Program:
         async def call(method: Callable[[Gateway], Awaitable[Any]]) -> Any:

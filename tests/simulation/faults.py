@@ -27,6 +27,7 @@ class Fault(Enum):
     MAIL_LATE = "a message to a mailbox is overtaken by later ones"
     HINT_LOST = "nobody hears that tasks arrived"
     REDIS_EMPTY = "Redis loses everything"
+    REDIS_EMPTY_AT_COMMIT = "Redis loses everything between a commit and what follows from it"
     REDIS_OLD = "Redis is what it was a while ago"
     QUEUE_GONE = "a queue of tasks is deleted"
     REDIS_AWAY = "Redis does not answer for a while"
@@ -42,12 +43,13 @@ class Fault(Enum):
 
 
 AT_CALLS: Final = {
-    Fault.CRASH_WITHIN: 0.004,
-    Fault.FREEZE_WITHIN: 0.004,
+    Fault.CRASH_WITHIN: 0.005,
+    Fault.FREEZE_WITHIN: 0.005,
     Fault.REFUSED: 0.03,
     Fault.ANSWER_LOST: 0.03,
     Fault.UNKNOWN_COMMIT: 0.1,
-    Fault.COMMAND_LOST: 0.1,
+    Fault.REDIS_EMPTY_AT_COMMIT: 0.08,
+    Fault.COMMAND_LOST: 0.15,
     Fault.COMMAND_TWICE: 0.15,
     Fault.COMMAND_LATE: 0.15,
     Fault.MAIL_LOST: 0.1,

@@ -58,6 +58,7 @@ from tests.simulation.workflows import compile_condition
 
 PARTITIONS = 4
 TTL = 4.0
+_SHORT = 0.01
 GATEWAY = GatewaySettings(
     lease_ttl=6.0,
     beat_interval=1.5,
@@ -71,7 +72,14 @@ GATEWAY = GatewaySettings(
 class Backend:
     """What all processes share: the two stores, and the times."""
 
-    def __init__(self, loop: SimulatedLoop, dice: Dice, on_violation: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        loop: SimulatedLoop,
+        dice: Dice,
+        on_violation: Callable[[str], None],
+        crash: Callable[[Process], None],
+    ) -> None:
+        self._crash = crash
         self.loop = loop
         self.dice = dice
         self.weather = Weather()
@@ -81,6 +89,13 @@ class Backend:
         self.ids = SequentialIds()
         self.judge = Judge(self.database, self.transport, on_violation)
         self.cluster = Cluster("simulated", PARTITIONS, bytes(32))
+
+    def lose_redis(self, owner: Process) -> None:
+        """Empty Redis; whoever just wrote the history may not live to notice."""
+        self.transport.lose_everything()
+        self.transport.interrupt()
+        if self.dice.rng.random() < 0.7:
+            self.loop.in_world(self.dice.rng.random() * _SHORT, self._crash, owner)
 
     async def create(self) -> None:
         """Make the tables."""
@@ -106,7 +121,9 @@ class Ports:
         self.redis = Line(process, "Redis", backend.dice, backend.weather, strike, trace)
         self.membership = behind(self.postgres, MemoryMembership(database))
         self.executions = behind(self.postgres, MemoryExecutionStore(database))
-        self.history = SimulatedHistory(self.postgres, MemoryHistoryStore(database), backend.judge)
+        self.history = SimulatedHistory(
+            self.postgres, MemoryHistoryStore(database), backend.judge, backend.lose_redis
+        )
         workflows = behind(self.postgres, MemoryWorkflowStore(database))
         self.graphs = GraphCache(workflows, compile_condition)
         self.outbox = SimulatedOutbox(self.redis, MemoryOutbox(transport), backend.judge)

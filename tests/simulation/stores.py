@@ -26,7 +26,7 @@ from flowmesh_core.ports.task_queue import QueueName, TakenTask
 from tests.simulation.faults import Fault
 from tests.simulation.judge import Judge
 from tests.simulation.line import Line
-from tests.simulation.loop import WORLD, SimulatedLoop
+from tests.simulation.loop import WORLD, Process, SimulatedLoop
 
 _LATE = 3.0
 """The longest that a message is held up, in seconds."""
@@ -35,10 +35,13 @@ _LATE = 3.0
 class SimulatedHistory:
     """A `HistoryStore` whose commits may stay unknown; the judge sees every one."""
 
-    def __init__(self, line: Line, twin: MemoryHistoryStore, judge: Judge) -> None:
+    def __init__(
+        self, line: Line, twin: MemoryHistoryStore, judge: Judge, lose_redis: Callable[[Process], None]
+    ) -> None:
         self._line = line
         self._twin = twin
         self._judge = judge
+        self._lose_redis = lose_redis
 
     async def append(
         self, member_id: str, leases: Collection[PartitionLease], batches: Sequence[HistoryBatch]
@@ -56,6 +59,8 @@ class SimulatedHistory:
     ) -> None:
         await self._twin.append(member_id, leases, batches)
         self._judge.appended(member_id, leases, batches)
+        if self._line.dice.strikes(Fault.REDIS_EMPTY_AT_COMMIT):
+            self._lose_redis(self._line.process)
 
     async def read(self, key: ExecutionKey, *, after: int, limit: int) -> Sequence[Event]:
         return await self._line.call("read", partial(self._twin.read, key, after=after, limit=limit))
