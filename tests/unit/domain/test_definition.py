@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowmesh_core.domain.definition import digest, workflow_from_json, workflow_to_json
+from flowmesh_core.domain.definition import digest, workflow_to_json
 from flowmesh_core.domain.json_text import JsonError
 from flowmesh_core.domain.payload import Payload
 from flowmesh_core.domain.policy import Jitter, RetryPolicy, Timeouts
 from flowmesh_core.domain.time import SECOND, Micros
 from flowmesh_core.domain.workflow import Node, Workflow
+from tests.unit.domain.canonical_form import workflow_from_json
 from tests.unit.domain.json_values import JSON_VALUES
 
 FULL = Node(
