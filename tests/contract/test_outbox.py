@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import pytest
+
 from flowmesh_core.domain.states import ExecutionStatus
 from flowmesh_core.domain.transition import Verdict
-from flowmesh_core.ports.command_log import QueueEntry
+from flowmesh_core.ports.command_log import QueueEntry, TransportLost
 from flowmesh_core.ports.outbox import CancelNotice, Outgoing, Reply
 from flowmesh_core.ports.task_queue import QueueName
 from tests.contract.transports import Transport, command, execution, task
@@ -113,3 +115,16 @@ async def test_a_queue_that_is_gone_holds_nothing(transport: Transport) -> None:
     assert await process.outbox.newest([(entry.namespace, entry.handler)]) == [""]
     gone = QueueEntry(entry.namespace, entry.handler, "")
     assert await process.outbox.hold_up_to([entry, gone]) == [False, False]
+
+
+async def test_nothing_is_noted_as_dispatched_after_a_loss(transport: Transport) -> None:
+    # A note also says that everything before it was dispatched, and that is what was lost.
+    process, heir = transport.process(), transport.process()
+    await process.command_log.open([7])
+    await process.outbox.flush(Outgoing(dispatched={7: {execution(1): 3}}))
+    await transport.lose_everything()
+    with pytest.raises(TransportLost) as error:
+        await process.outbox.flush(Outgoing(dispatched={7: {execution(1): 9}}))
+    assert error.value.partitions == {7}
+    await heir.command_log.open([7])
+    assert await heir.outbox.dispatched(7) == {}

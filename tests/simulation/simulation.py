@@ -152,8 +152,10 @@ class _Run:
         for name, queue in transport.queues.items():
             if queue.waiting or queue.pending:
                 yield f"queue {name.handler}: {dict(queue.waiting)} {dict(queue.pending)}"
+        # A paused owner that goes on may note an execution that is over; the next takeover removes it.
+        were_zombies = self._dice.struck.keys() & {Fault.FREEZE, Fault.FREEZE_WITHIN}
         for partition, dispatched in transport.dispatched.items():
-            if dispatched:
+            if dispatched and not were_zombies:
                 yield f"dispatched sequences of partition {partition}: {dispatched}"
 
     def _left_in_memory(self) -> Iterator[str]:

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 from flowmesh_core.domain.commands import CancelExecution
-from flowmesh_core.domain.identity import partition_of
+from flowmesh_core.domain.identity import ExecutionKey, partition_of
 from flowmesh_core.domain.states import ExecutionStatus
 from flowmesh_core.domain.time import SECOND, Micros
+from flowmesh_core.ports.outbox import Outgoing
 
 from .faults import (
     BreakingOutbox,
@@ -239,6 +240,28 @@ async def test_what_was_noted_as_dispatched_after_the_flush_is_not_trusted(
     await owner.work()
     again = {(taken.task.node_id, taken.task.attempt) for taken in await world.take()}
     assert again == {("b", 2), ("c", 2)}
+
+
+async def test_an_heir_trusts_no_note_that_was_made_after_the_flush(world: World, owner: Owner) -> None:
+    # Found by the simulation: its owner noted the attempt of `c`, and died before it noticed the loss.
+    await world.submit(node("a"), node("b"), node("c", "a"))
+    await owner.work()
+    first, _ = await world.take()
+    world.transport.lose_everything()
+    await owner.decide(completion(first))
+    world.clock.advance(TTL + 1)
+    heir = await Owner(world, "heir").join()
+    await heir.work()
+    newest = {(taken.task.node_id, taken.task.attempt) for taken in await world.take()}
+    assert newest >= {("b", 2), ("c", 2)}
+
+
+async def test_notes_about_executions_that_are_over_do_not_stay(world: World) -> None:
+    key = ExecutionKey("default", "long-gone")
+    partition = partition_of(key, PARTITIONS)
+    await world.outbox.flush(Outgoing(dispatched={partition: {key: 5}}))
+    await Owner(world).join()
+    assert await world.outbox.dispatched(partition) == {}
 
 
 async def test_the_rest_of_a_batch_with_a_lost_partition_is_decided_anew(world: World, owner: Owner) -> None:

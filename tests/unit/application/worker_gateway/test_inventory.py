@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from flowmesh_core.domain.commands import LoseTask
+from flowmesh_core.domain.errors import StoreUnavailable
+from flowmesh_core.domain.states import LostCause
+from flowmesh_core.ports.task_queue import QueueName
+from tests.unit.application.worker_gateway.gateway_parts import queued
+from tests.unit.application.worker_gateway.running_gateway import Running, running
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection
+
+    import pytest
+
+WORK = QueueName("default", "work")
+
+
+async def test_a_task_under_its_name_that_nobody_holds_is_handed_back() -> None:
+    # What an older Redis brings back: pending here, and known to nobody.
+    async with running(lease_ttl=6.0) as world:
+        await world.queue_tasks(queued("a"))
+        [stray] = await world.queue.take("gateway-1", [WORK], 1)
+        await world.pass_time(7.0)
+        assert await world.received() == []
+        await world.pass_time(6.0)
+        [envelope] = await world.received()
+        assert envelope.command == LoseTask(stray.task.key, "a", 1, LostCause.YIELDED)
+        assert envelope.queue_entry == stray.entry
+
+
+async def test_what_workers_hold_and_what_is_undecided_is_left_alone() -> None:
+    async with running(lease_ttl=6.0, resend_after=600.0, start_report_delay=600.0) as world:
+        connection, _ = await world.connect("w1", credits=1)
+        await world.queue_tasks(queued("a"))
+        for _ in range(5):
+            await world.pass_time(5.0)
+            world.gateway.beat(connection, list(connection.session.held), [])
+        assert await world.received() == []
+        world.gateway.disconnect(connection)
+        await world.pass_time(30.0)
+        assert [type(each.command) for each in await world.received()] == [LoseTask]
+
+
+async def test_a_gateway_ends_when_it_is_told_to_while_its_hints_break(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # A TaskGroup that is cancelled while a child fails forgets that it was: the gateway stayed for ever.
+    world = Running()
+    broken = asyncio.Event()
+
+    @asynccontextmanager
+    async def arrivals(_: Collection[str]) -> AsyncIterator[AsyncIterator[QueueName]]:
+        await broken.wait()
+        raise StoreUnavailable("the connection broke")
+        yield
+
+    monkeypatch.setattr(world.queue, "arrivals", arrivals)
+    serving = asyncio.create_task(world.gateway.run())
+    await world.settle()
+    await world.connect("w1")
+    broken.set()
+    await asyncio.sleep(0)  # the child is about to fail
+    serving.cancel()
+    await asyncio.wait({serving}, timeout=5)
+    assert serving.cancelled()
