@@ -15,7 +15,7 @@ SEED = 7
 
 @pytest.mark.timeout(240)
 async def test_nothing_is_lost_and_nothing_happens_twice(tmp_path: Path) -> None:
-    options = ChaosOptions(seed=SEED, seconds=32.0, pause=0.5, settle_seconds=120.0)
+    options = ChaosOptions(seed=SEED, seconds=28.0, pause=0.5, settle_seconds=120.0)
 
     outcome = await run_chaos(options, tmp_path)
 
