@@ -23,6 +23,9 @@ _MINIMUM_PING_INTERVAL_MS = 15_000
 _SERVER_PING_INTERVAL_MS = 60_000
 _PING_TIMEOUT_MS = 20_000
 _MAXIMUM_METADATA_BYTES = 64 * 1024
+# Calls that arrived and wait for the event loop. From 1,000 on gRPC cancels some unless told otherwise,
+# and watchers that come back at once are more than that.
+_PENDING_CALLS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,8 @@ def _channel_options(options: ServerOptions) -> list[tuple[str, int]]:
         ("grpc.max_receive_message_length", options.max_message_bytes),
         ("grpc.max_send_message_length", options.max_message_bytes),
         ("grpc.max_metadata_size", _MAXIMUM_METADATA_BYTES),
+        ("grpc.server.max_pending_requests", _PENDING_CALLS),
+        ("grpc.server.max_pending_requests_hard_limit", 2 * _PENDING_CALLS),
         ("grpc.keepalive_time_ms", _SERVER_PING_INTERVAL_MS),
         ("grpc.keepalive_timeout_ms", _PING_TIMEOUT_MS),
         ("grpc.keepalive_permit_without_calls", 1),
