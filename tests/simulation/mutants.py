@@ -199,25 +199,25 @@ def _late_is_accepted(*_args: Any) -> Verdict:
 
 MUTANTS: Sequence[Mutant] = (
     Mutant("dispatch before append", (AdvanceExecutions, "advance"), _send_before_append, 0),
-    Mutant("no epoch check in append", (MemoryHistoryStore, "_holds"), _always, 942),
+    Mutant("no epoch check in append", (MemoryHistoryStore, "_holds"), _always, 170),
     Mutant("commands acknowledged before commit", (AdvanceExecutions, "advance"), _advance_acknowledging, 0),
-    Mutant("blind retry of an unknown commit", (AdvanceExecutions, "_append"), _append_again, 7),
+    Mutant("blind retry of an unknown commit", (AdvanceExecutions, "_append"), _append_again, 13),
     Mutant(
-        "an unknown commit taken for one", (AdvanceExecutions, "_append"), _take_unknown_for_committed, 13
+        "an unknown commit taken for one", (AdvanceExecutions, "_append"), _take_unknown_for_committed, 11
     ),
-    Mutant("lease kept of what never loaded", (OwnPartitions, "_load_group"), _keep_what_did_not_load, 13),
+    Mutant("lease kept of what never loaded", (OwnPartitions, "_load_group"), _keep_what_did_not_load, 4),
     Mutant("completions not deduplicated", (ExecutionState, "is_live"), _any_attempt, 0),
     Mutant("attempt number used again", (Decision, "reschedule"), _reuse_attempt, 0),
-    Mutant("no redispatch on takeover", (take_over, "_redispatches"), _no_redispatch, 2),
-    Mutant("tasks forgotten with the stream", (Attachments, "detach"), _forget_on_stream_loss, 29),
-    Mutant("timers not rebuilt on takeover", (TimerHeap, "add_all"), _none, 4),
-    Mutant("reaper removes before the decision", (ReapLostTasks, "_reap"), _remove_before_decision, 127),
-    Mutant("dispatched sequence before tasks", (AdvanceExecutions, "_send"), _mark_before_tasks, 4),
-    Mutant("orphans never started", (StartOrphans, "sweep"), _nothing, 2),
-    Mutant("commands not sent again", (Decisions, "resend"), _none, 19),
-    Mutant("marks set on a Redis that lost data", (MemoryOutbox, "_is_lost"), _never, 0),
-    Mutant("marks of closed executions kept", (TakeOver, "_forget_closed"), _nothing, 0),
-    Mutant("nobody takes stock", (Inventory, "take_stock"), _nothing, 0),
+    Mutant("no redispatch on takeover", (take_over, "_redispatches"), _no_redispatch, 7),
+    Mutant("tasks forgotten with the stream", (Attachments, "detach"), _forget_on_stream_loss, 11),
+    Mutant("timers not rebuilt on takeover", (TimerHeap, "add_all"), _none, 11),
+    Mutant("reaper removes before the decision", (ReapLostTasks, "_reap"), _remove_before_decision, 547),
+    Mutant("dispatched sequence before tasks", (AdvanceExecutions, "_send"), _mark_before_tasks, 55),
+    Mutant("orphans never started", (StartOrphans, "sweep"), _nothing, 4),
+    Mutant("commands not sent again", (Decisions, "resend"), _none, 2),
+    Mutant("marks set on a Redis that lost data", (MemoryOutbox, "_is_lost"), _never, 167),
+    Mutant("marks of closed executions kept", (TakeOver, "_forget_closed"), _nothing, 11),
+    Mutant("nobody takes stock", (Inventory, "take_stock"), _nothing, 773),
     Mutant("late reports accepted", (step, "_late_verdict"), _late_is_accepted, 0),
 )
 
