@@ -16,10 +16,10 @@ class Beats:
     A beat is a counter in Redis, raised by every flush that dispatches
     something of the partition, after its tasks. It starts at the time of its
     creation in microseconds. So when Redis is empty or older than it was, the
-    beat is gone, lower, or starts again from one. It is looked at for nothing:
-    in the reply of each flush, and when a reader opens the log again after a
-    broken connection. A reader that waits needs none of it, because Redis
-    itself says when a stream disappears under it.
+    beat is gone or lower, and the flush notes nothing as dispatched. It is
+    looked at for nothing: in each flush, and when a reader opens the log again
+    after a broken connection. A reader that waits needs none of it, because
+    Redis itself says when a stream disappears under it.
 
     The log and the outbox of a process share one of these.
     """

@@ -1,20 +1,10 @@
 from __future__ import annotations
 
-import asyncio
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
-
 from flowmesh_core.domain.commands import LoseTask
-from flowmesh_core.domain.errors import StoreUnavailable
 from flowmesh_core.domain.states import LostCause
 from flowmesh_core.ports.task_queue import QueueName
 from tests.unit.application.worker_gateway.gateway_parts import queued
-from tests.unit.application.worker_gateway.running_gateway import Running, running
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection
-
-    import pytest
+from tests.unit.application.worker_gateway.running_gateway import running
 
 WORK = QueueName("default", "work")
 
@@ -43,34 +33,3 @@ async def test_what_workers_hold_and_what_is_undecided_is_left_alone() -> None:
         world.gateway.disconnect(connection)
         await world.pass_time(30.0)
         assert [type(each.command) for each in await world.received()] == [LoseTask]
-
-
-async def test_a_gateway_ends_when_it_is_told_to_while_its_hints_break(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    # A TaskGroup that is cancelled while a child fails forgets that it was: the gateway stayed for ever.
-    world = Running()
-    broken = asyncio.Event()
-
-    @asynccontextmanager
-    async def arrivals(_: Collection[str]) -> AsyncIterator[AsyncIterator[QueueName]]:
-        await broken.wait()
-        if broken.is_set():
-            raise StoreUnavailable("the connection broke")
-        yield _nothing()
-
-    monkeypatch.setattr(world.queue, "arrivals", arrivals)
-    serving = asyncio.create_task(world.gateway.run())
-    await world.settle()
-    await world.connect("w1")
-    broken.set()
-    await asyncio.sleep(0)  # the child is about to fail
-    serving.cancel()
-    await asyncio.wait({serving}, timeout=5)
-    assert serving.cancelled()
-
-
-async def _nothing() -> AsyncIterator[QueueName]:
-    names: tuple[QueueName, ...] = ()
-    for name in names:
-        yield name
