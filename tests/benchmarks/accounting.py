@@ -50,8 +50,11 @@ def descendants(pid: int) -> list[int]:
 
 
 def command(pid: int) -> str:
-    """Return the command line of a process."""
-    return (_PROC / str(pid) / "cmdline").read_text().replace("\0", " ")
+    """Return the command line of a process; nothing when it is gone."""
+    try:
+        return (_PROC / str(pid) / "cmdline").read_text().replace("\0", " ")
+    except OSError:
+        return ""
 
 
 def _cpu_seconds(pid: int) -> float:

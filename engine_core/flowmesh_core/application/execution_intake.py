@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from flowmesh_core.application.bounded_cache import BoundedCache
+from flowmesh_core.application.pace import rest_since
 from flowmesh_core.application.start_sender import StartSender
 from flowmesh_core.domain.errors import Overloaded, StoreUnavailable, WorkflowNotFound
 from flowmesh_core.ports.execution_store import CreateResult, CreateStatus, ExecutionStore, NewExecution
@@ -25,12 +26,14 @@ class IntakeLimits:
         batch_bytes: Bytes of their inputs and new configs, likewise.
         queue: Executions that may wait.
         patience: Seconds that a call waits for its commit.
+        rest: The longest rest between statements, in seconds.
     """
 
     batch: int = 500
     batch_bytes: int = 16 * 1024 * 1024
     queue: int = 20_000
     patience: float = 10.0
+    rest: float = 0.005
 
 
 @dataclass(slots=True)
@@ -90,7 +93,9 @@ class ExecutionIntake:
                 await self._arrived.wait()
                 batch = self._next_batch()
                 if batch:
+                    began = asyncio.get_running_loop().time()
                     await self._store(batch)
+                    await rest_since(began, self._limits.rest)
                 elif not self._waiting:
                     self._arrived.clear()
         finally:

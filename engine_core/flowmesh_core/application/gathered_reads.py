@@ -6,6 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Generic, TypeVar
 
+from flowmesh_core.application.pace import rest_since
+
+_LONGEST_REST = 0.005
+
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -32,7 +36,9 @@ class GatheredReads(Generic[K, V]):
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting[: self._limit], self._waiting[self._limit :]
+                began = asyncio.get_running_loop().time()
                 await self._read([each for each in batch if not each[1].done()])
+                await rest_since(began, _LONGEST_REST)
         finally:
             self._reading = None
 
