@@ -84,7 +84,7 @@ async def test_a_cluster_opens_only_on_a_migrated_database(database_url: str) ->
     await migrate(database_url)
     await open_cluster(database_url)
     await run(database_url, "DELETE FROM flowmesh.migration")
-    with pytest.raises(ClusterMismatch, match="lacks 0001_pre_first_tables, .*: run `flowmesh migrate`"):
+    with pytest.raises(ClusterMismatch, match=r"lacks 0001_pre_first_tables, .*: run `flowmesh migrate`"):
         await open_cluster(database_url)
 
 
