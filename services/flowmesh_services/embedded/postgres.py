@@ -102,8 +102,8 @@ class EmbeddedPostgres:
         """Tell whether it serves; its database is made by the first call that finds it serving."""
         try:
             connection = await asyncpg.connect(self._address("postgres"))
-        except (OSError, asyncpg.CannotConnectNowError):
-            return False
+        except (OSError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError):
+            return False  # also when it ends a connection as it comes up after a crash
         try:
             if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", _DATABASE):
                 await connection.execute(f"CREATE DATABASE {_DATABASE}")
