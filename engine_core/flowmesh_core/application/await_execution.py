@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 from flowmesh_core.application.closings import Closings
-from flowmesh_core.application.execution_reader import ExecutionReader
+from flowmesh_core.application.execution_reader import ExecutionReader, ExecutionSnapshot
 from flowmesh_core.application.request_check import check_key
 from flowmesh_core.application.resume_token import ResumeTokens
 from flowmesh_core.application.watch_execution import NothingNew, Resulted
 from flowmesh_core.application.watch_hub import WatchHub
 from flowmesh_core.domain.identity import ExecutionKey
+from flowmesh_core.ports.execution_store import ExecutionRecord
 
 
 class AwaitExecution:
@@ -36,18 +37,20 @@ class AwaitExecution:
         settings, now = self._hub.settings, asyncio.get_running_loop().time
         with self._hub.admitted(), self._closings.expect(key) as closed:
             record = await self._reader.record(key)
-            ended = record.status.is_terminal
             age_limit, bookmark_at = now() + settings.lifetime, now() + settings.bookmark
-            while not ended:
+            may_have_ended = record.status.is_terminal
+            while not (may_have_ended and (snapshot := await self._fold(record)).view.status.is_terminal):
                 if self._hub.is_draining or now() >= age_limit:
                     return
                 if now() >= bookmark_at:
                     yield NothingNew("")
                     bookmark_at = now() + settings.bookmark
                 await _set_within(closed, settings.poll)
-                ended = (await self._reader.fold(record)).view.status.is_terminal
-            snapshot = await self._reader.fold(record)
+                may_have_ended = True
             yield Resulted(ResumeTokens(key).encode(snapshot.view.last_sequence), snapshot)
+
+    async def _fold(self, record: ExecutionRecord) -> ExecutionSnapshot:
+        return await self._reader.fold(record, keep_closed=False)  # who has a result does not come back
 
 
 async def _set_within(signal: asyncio.Event, seconds: float) -> None:

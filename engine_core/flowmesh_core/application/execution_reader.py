@@ -111,8 +111,10 @@ class ExecutionReader:
         """
         return await self.fold(await self.record(key))
 
-    async def fold(self, record: ExecutionRecord) -> ExecutionSnapshot:
+    async def fold(self, record: ExecutionRecord, *, keep_closed: bool = True) -> ExecutionSnapshot:
         """Return the execution of a record, which may be older, as its history tells it now.
+
+        A closed one is kept for who reads it again unless `keep_closed` is False.
 
         Raises:
             StoreUnavailable: The store does not answer.
@@ -124,7 +126,8 @@ class ExecutionReader:
             view = ExecutionView(await self.graph(record))
             folded = _Folded(view, _NODE_WEIGHT * len(view.nodes))
         await self._catch_up(key, folded)
-        self._folded.put(life, folded, folded.weight)
+        if keep_closed or not folded.view.status.is_terminal:
+            self._folded.put(life, folded, folded.weight)
         return ExecutionSnapshot(record, folded.view)
 
     async def _catch_up(self, key: ExecutionKey, folded: _Folded) -> None:
