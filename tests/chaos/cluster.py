@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
 
-from tests.acceptance.processes import COMMAND, free_ports
+from tests.acceptance.processes import COMMAND
 from tests.chaos.proxy import FAIR, Proxy
 from tests.chaos.stores import Stores
 
@@ -34,6 +34,7 @@ class Member:
     environment: dict[str, str]
     log: Path
     proxies: dict[str, Proxy] = field(default_factory=dict)
+    service: Proxy | None = None
     process: asyncio.subprocess.Process | None = None
     is_expected: bool = True
     """Whether it should run: nobody starts it again while a fault keeps it down."""
@@ -57,9 +58,15 @@ class Member:
         async with asyncio.timeout(_START_SECONDS):
             while line := await self.process.stdout.readline():
                 if b"ready" in line:
+                    self._serves_at(int(line.rpartition(b":")[2]))
                     return True
             await self.process.wait()
         return False
+
+    def _serves_at(self, port: int) -> None:
+        """Lead clients there: a port of its own might be taken while it is down."""
+        if self.service is not None:
+            self.service.aim(port)
 
     @property
     def is_running(self) -> bool:
@@ -113,7 +120,7 @@ class Cluster:
         self._stack = stack
         self._partitions = partitions
         names = [f"{role}-{number}" for role in ROLES for number in range(1, each + 1)]
-        self._ports = free_ports(names)
+        self._names = names
         self._services: dict[str, Proxy] = {}
 
     def of(self, role: str) -> list[Member]:
@@ -141,9 +148,9 @@ class Cluster:
             *COMMAND, "migrate", env=self._direct(), cwd=ROOT, stdout=asyncio.subprocess.DEVNULL
         )
         assert await migrate.wait() == 0
-        for name, port in self._ports.items():
-            self.members[name] = await self._server(name, port)
-            self._services[name] = await self._stack.enter_async_context(Proxy(port))
+        for name in self._names:
+            self._services[name] = await self._stack.enter_async_context(Proxy(0))
+            self.members[name] = await self._server(name)
         async with asyncio.TaskGroup() as tasks:
             for member in self.members.values():
                 tasks.create_task(self.revive(member))
@@ -205,7 +212,7 @@ class Cluster:
             "FLOWMESH_WORKER_BEAT_SECONDS": "0.5",
         }
 
-    async def _server(self, name: str, port: int) -> Member:
+    async def _server(self, name: str) -> Member:
         redis = await self._stack.enter_async_context(Proxy(self.stores.redis.socket))
         postgres = await self._stack.enter_async_context(Proxy(self.stores.postgres.socket))
         environment = self.environment(
@@ -213,9 +220,10 @@ class Cluster:
             f"redis://127.0.0.1:{redis.port}",
         )
         role = name.rpartition("-")[0]
-        arguments = [*COMMAND, "serve", role, "--listen", f"127.0.0.1:{port}"]
+        arguments = [*COMMAND, "serve", role, "--listen", "127.0.0.1:0"]
         proxies = {"redis": redis, "postgres": postgres}
-        return Member(name, arguments, environment, self.directory / f"{name}.log", proxies)
+        log = self.directory / f"{name}.log"
+        return Member(name, arguments, environment, log, proxies, self._services[name])
 
     def _direct(self) -> dict[str, str]:
         return self.environment(self.stores.postgres_url, self.stores.redis_url)

@@ -77,6 +77,10 @@ class Proxy:
         assert self._server is not None
         return int(self._server.sockets[0].getsockname()[1])
 
+    def aim(self, target: str | int) -> None:
+        """Pass new connections on to another place."""
+        self._target = target
+
     async def become(self, weather: Weather) -> None:
         """Change the weather for connections that are open and that will be."""
         self._weather = weather
