@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from flowmesh_core.adapters.memory.history_store import MemoryHistoryStore
-from flowmesh_core.adapters.memory.outbox import MemoryOutbox
 from flowmesh_core.application.partition_owner import take_over
 from flowmesh_core.application.partition_owner.advance_executions import AdvanceExecutions
 from flowmesh_core.application.partition_owner.outgoing import BatchResult
@@ -177,10 +176,6 @@ def _none(*_args: Any, **_kwargs: Any) -> int:
     return 0
 
 
-def _never(*_args: Any) -> bool:
-    return False
-
-
 def _always(*_args: Any, **_kwargs: Any) -> bool:
     return True
 
@@ -199,7 +194,7 @@ def _late_is_accepted(*_args: Any) -> Verdict:
 
 MUTANTS: Sequence[Mutant] = (
     Mutant("dispatch before append", (AdvanceExecutions, "advance"), _send_before_append, 0),
-    Mutant("no epoch check in append", (MemoryHistoryStore, "_holds"), _always, 170),
+    Mutant("no epoch check in append", (MemoryHistoryStore, "_holds"), _always, 116),
     Mutant("commands acknowledged before commit", (AdvanceExecutions, "advance"), _advance_acknowledging, 0),
     Mutant("blind retry of an unknown commit", (AdvanceExecutions, "_append"), _append_again, 13),
     Mutant(
@@ -211,11 +206,10 @@ MUTANTS: Sequence[Mutant] = (
     Mutant("no redispatch on takeover", (take_over, "_redispatches"), _no_redispatch, 7),
     Mutant("tasks forgotten with the stream", (Attachments, "detach"), _forget_on_stream_loss, 11),
     Mutant("timers not rebuilt on takeover", (TimerHeap, "add_all"), _none, 11),
-    Mutant("reaper removes before the decision", (ReapLostTasks, "_reap"), _remove_before_decision, 547),
+    Mutant("reaper removes before the decision", (ReapLostTasks, "_reap"), _remove_before_decision, 286),
     Mutant("dispatched sequence before tasks", (AdvanceExecutions, "_send"), _mark_before_tasks, 55),
     Mutant("orphans never started", (StartOrphans, "sweep"), _nothing, 4),
     Mutant("commands not sent again", (Decisions, "resend"), _none, 2),
-    Mutant("marks set on a Redis that lost data", (MemoryOutbox, "_is_lost"), _never, 167),
     Mutant("marks of closed executions kept", (TakeOver, "_forget_closed"), _nothing, 11),
     Mutant("nobody takes stock", (Inventory, "take_stock"), _nothing, 773),
     Mutant("late reports accepted", (step, "_late_verdict"), _late_is_accepted, 0),
