@@ -6,7 +6,8 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3.14
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup
-TEST_WORKERS ?= 2
+# As many as there are cores, from 2 to 4: each brings its own servers.
+TEST_WORKERS ?= $(shell nproc 2>/dev/null | awk '{print ($$1 > 4) ? 4 : ($$1 < 2) ? 2 : $$1} END {if (!NR) print 2}')
 LOCK = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
   --no-emit-package flowmesh --no-annotate --upgrade --quiet --custom-compile-command "make lock"
 export BUF_CACHE_DIR := $(CURDIR)/.cache/buf
@@ -20,7 +21,7 @@ demo: setup ## Run a real workflow on embedded servers and show it live
 	@$(BIN)/python -m flowmesh_services.demo
 
 test: setup ## Run the whole test suite on real servers
-	@$(BIN)/python -m pytest -n $(TEST_WORKERS)
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal
 
 check: setup ## All that CI runs: format, lint, types, contracts, protos, generated code, tests
 	@$(BIN)/ruff format --check
