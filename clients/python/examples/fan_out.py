@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from flowmesh import AsyncClient, Event, EventType, Worker, Workflow, task
+from flowmesh import AsyncClient, Event, EventType, NodeState, Snapshot, WatchItem, Worker, Workflow, task
 
 TEXTS = ["to be or not", "to be that is", "the question"]
 
@@ -33,12 +33,21 @@ def word_count(parts: int) -> Workflow:
     return workflow
 
 
+def done(item: WatchItem) -> list[str]:
+    """Name what is newly done: a watch begins with a snapshot, and goes on with events."""
+    if isinstance(item, Snapshot):
+        return [node.node_id for node in item.execution.nodes if node.state is NodeState.COMPLETED]
+    if isinstance(item, Event) and item.type is EventType.NODE_COMPLETED:
+        return [item.node_id]
+    return []
+
+
 async def main() -> None:
     async with AsyncClient() as client, Worker(tasks=[split, count, merge]):
         handle = await client.submit(word_count(len(TEXTS)), {"texts": TEXTS})
         async for item in handle.watch(timeout=30):
-            if isinstance(item, Event) and item.type is EventType.NODE_COMPLETED:
-                print("done:", item.node_id)
+            for node_id in done(item):
+                print("done:", node_id)
         print(await handle.result())
 
 
