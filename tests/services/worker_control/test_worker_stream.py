@@ -326,15 +326,18 @@ async def test_a_worker_that_does_not_read_is_cut_off_and_what_never_left_goes_b
         await world.queue(*(task(f"n{number}", input=large) for number in range(60)))
         worker = await server.connect().hello(credits=60)
 
-        async def talk_but_do_not_read() -> None:
-            while True:
-                await worker.send(credit_grant=pb.CreditGrant(credits=1))
-                await asyncio.sleep(0.2)
+        heard = asyncio.Event()
 
+        async def talk_but_do_not_read() -> None:
+            while not heard.is_set():
+                await worker.send(credit_grant=pb.CreditGrant(credits=1))
+                await asyncio.wait({heard_of}, timeout=0.2)
+
+        heard_of = asyncio.create_task(heard.wait())
         talking = asyncio.create_task(talk_but_do_not_read())
         lost = await world.command(LoseTask)
-        talking.cancel()
-        await asyncio.wait({talking})
+        heard.set()  # cancelling it in the midst of a write would cancel the stream
+        await asyncio.wait({talking, heard_of})
         assert isinstance(lost, LoseTask)
         assert lost.cause is LostCause.YIELDED
         assert world.waiting > 30, "little was taken for a worker that does not read"
