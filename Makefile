@@ -10,6 +10,7 @@ STAMP := $(VENV)/.setup
 TEST_WORKERS ?= $(shell nproc 2>/dev/null | awk '{print ($$1 > 4) ? 4 : ($$1 < 2) ? 2 : $$1} END {if (!NR) print 2}')
 LOCK = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
   --no-emit-package flowmesh --no-annotate --upgrade --quiet --custom-compile-command "make lock"
+FAULTS := tests/simulation tests/chaos tests/overload tests/upgrade
 export BUF_CACHE_DIR := $(CURDIR)/.cache/buf
 
 help: ## Show these targets
@@ -20,15 +21,19 @@ setup: $(STAMP) ## Install everything into .venv; the command is .venv/bin/flowm
 demo: setup ## Run a real workflow on embedded servers and show it live
 	@$(BIN)/python -m flowmesh_services.demo
 
-test: setup ## Run the whole test suite on real servers
-	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal
+test: setup ## Run the test suite on real servers
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal $(addprefix --ignore=,$(FAULTS))
 
-check: setup ## All that CI runs: format, lint, types, contracts, protos, generated code, tests
+faults: setup ## Run the tests that inject faults and overload: simulation, chaos, overload, upgrade
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal $(FAULTS)
+
+static: setup ## Check format, lint, types, contracts and protos
 	@$(BIN)/ruff format --check
 	@$(MAKE) lint
 	@$(BIN)/buf format --diff --exit-code
 	@.ci/breaking $(BIN)/buf
-	@$(MAKE) test
+
+check: static test faults ## All that CI runs
 
 lint: setup ## Lint, types, import contracts and protos
 	@$(BIN)/ruff check
@@ -65,4 +70,4 @@ $(STAMP): requirements.lock pyproject.toml clients/python/pyproject.toml
 	@.ci/setup "$(PYTHON)" $(VENV)
 	@touch $@
 
-.PHONY: help setup demo test check lint format chaos simulate bench generate lock clean
+.PHONY: help setup demo test faults static check lint format chaos simulate bench generate lock clean
