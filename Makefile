@@ -25,7 +25,7 @@ test: setup ## Run the test suite on real servers
 	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal $(addprefix --ignore=,$(FAULTS))
 
 faults: setup ## Run the tests that inject faults and overload: simulation, chaos, overload, upgrade
-	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal $(FAULTS)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal $(FAULTS)
 
 static: setup ## Check format, lint, types, contracts and protos
 	@$(BIN)/ruff format --check
