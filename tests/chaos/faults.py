@@ -73,11 +73,11 @@ async def postgres_killed(scene: Scene) -> None:
 async def backends_killed(scene: Scene) -> None:
     """`kill -9` of processes of PostgreSQL, which makes it restart itself."""
     stores = scene.cluster.stores
-    for pid in (await stores.backends())[:2]:
-        with suppress(ProcessLookupError):
-            os.kill(pid, SIGKILL)
-    async with stores.session():
-        pass  # it has recovered
+    victims = (await stores.backends())[:2]
+    async with stores.postgres_restarts_itself() as witness:
+        for pid in (*victims, witness):
+            with suppress(ProcessLookupError):
+                os.kill(pid, SIGKILL)
 
 
 async def redis_emptied(scene: Scene) -> None:

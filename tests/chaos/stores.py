@@ -162,7 +162,19 @@ class Stores:
         try:
             yield session
         finally:
-            await session.close()
+            session.terminate()  # a goodbye would fail when the server went first
+
+    @asynccontextmanager
+    async def postgres_restarts_itself(self) -> AsyncIterator[int]:
+        """Give the process behind a session to kill; wait at the end until PostgreSQL recovered from it."""
+        noticed = asyncio.Event()
+        async with self.session() as witness:
+            witness.add_termination_listener(lambda _: noticed.set())
+            yield witness.get_server_pid()
+            async with asyncio.timeout(_RESTART_SECONDS):
+                await noticed.wait()
+        async with self.session():
+            pass  # it recovered
 
     async def _connect(self) -> asyncpg.Connection[asyncpg.Record]:
         while True:

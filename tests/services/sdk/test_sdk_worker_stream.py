@@ -188,10 +188,17 @@ def test_go_away_moves_the_worker_and_keeps_its_tasks(server: ScriptedServer) ->
 
 
 def test_tasks_lost_over_a_reconnect_are_stopped(server: ScriptedServer) -> None:
-    with working(server, wait_in_thread, double, slots=1):
+    began = threading.Event()
+
+    @flowmesh.task
+    def wait() -> None:
+        began.set()
+        flowmesh.current_task().wait_cancelled(PATIENCE)
+
+    with working(server, wait, double, slots=1):
         first = server.welcome()
         first.assign(task(b"t1", "wait"))
-        first.expect("credit_grant")
+        assert began.wait(PATIENCE)
         first.end()
         second = server.accept()
         assert list(second.expect("hello").held_task_tokens) == [b"t1"]
