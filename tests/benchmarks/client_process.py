@@ -9,11 +9,11 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from flowmesh import AsyncClient, ServiceError, Workflow
+from flowmesh import AsyncClient, End, Event, ServiceError, Snapshot, WatchItem, Workflow
 from flowmesh import Submission as Item
 
 _CHUNK = 500
@@ -28,7 +28,8 @@ class Job:
         first: The number of the first execution.
         count: How many executions.
         concurrency: How many of them at once, or how many calls when nobody waits for results.
-        style: `result` waits for the end of each, `submit` for its acceptance, `bulk` submits 500 in a call.
+        style: `result` waits for the end of each, `watch` for it by following every event, `submit` for its
+            acceptance, `bulk` submits 500 in a call.
     """
 
     workflows: list[dict[str, Any]]
@@ -67,7 +68,12 @@ class _Caller:
 
     async def run(self) -> Done:
         await self._prepare()
-        loops = {"result": self._results, "submit": self._submits, "bulk": self._bulks}
+        loops = {
+            "result": self._results,
+            "watch": self._watches,
+            "submit": self._submits,
+            "bulk": self._bulks,
+        }
         loop = loops[self._job.style]
         step = _CHUNK if self._job.style == "bulk" else 1
         numbers = iter(range(0, self._job.count, step))
@@ -96,6 +102,14 @@ class _Caller:
             self.done.seconds.append(time.perf_counter() - began)
             self.done.ids.append(handle.id)
 
+    async def _watches(self, numbers: Iterator[int]) -> None:
+        for number in numbers:
+            began = time.perf_counter()
+            handle = await self._submission.submit(self._version(number), {"n": number})
+            await followed(self._orchestration.handle(handle.id).watch(timeout=300))
+            self.done.seconds.append(time.perf_counter() - began)
+            self.done.ids.append(handle.id)
+
     async def _submits(self, numbers: Iterator[int]) -> None:
         for number in numbers:
             began = time.perf_counter()
@@ -114,6 +128,24 @@ class _Caller:
                 if isinstance(handle, ServiceError):
                     raise handle
                 self.done.ids.append(handle.id)
+
+
+async def followed(items: AsyncIterator[WatchItem]) -> None:
+    """Follow an execution to its end.
+
+    Raises:
+        AssertionError: An event is missing or comes twice.
+    """
+    sequence = 0
+    async for item in items:
+        if isinstance(item, Snapshot):
+            sequence = item.execution.last_sequence
+        elif isinstance(item, Event):
+            assert item.sequence == sequence + 1, f"event {item.sequence} follows {sequence}"
+            sequence += 1
+        else:
+            assert isinstance(item, End)
+            assert item.execution.last_sequence == sequence
 
 
 async def main() -> None:

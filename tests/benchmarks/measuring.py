@@ -24,6 +24,8 @@ class Run:
         steps_per_second: How many handlers were called.
         p50_ms: Of a call, or of an execution when results were awaited.
         p99_ms: Likewise.
+        step_p50_ms: Of a step, from being ready to being recorded as completed.
+        step_p99_ms: Likewise.
         cpu_us: CPU microseconds for each step, by process.
         peak_mib: Peak of resident memory, by process.
         foreign_cores: Cores that other programs of the machine used meanwhile.
@@ -36,6 +38,8 @@ class Run:
     steps_per_second: float
     p50_ms: float
     p99_ms: float
+    step_p50_ms: float
+    step_p99_ms: float
     cpu_us: dict[str, float]
     peak_mib: dict[str, float]
     foreign_cores: float
@@ -51,16 +55,17 @@ async def measure(stack: Stack, load: Workload, *, warm_up: bool = False) -> Run
     count = max(1, load.count // 10) if warm_up else load.count
     handled = stack.handled()
     accounting.reset_peaks(stack.processes.values())
-    before = accounting.usage(stack.processes)
+    before = stack.usage()
     done = await asyncio.gather(*_jobs(stack, load, count))
     ids = [each for one in done for each in one.ids]
     await outcomes.settle(stack, ids)
-    after = accounting.usage(stack.processes)
+    after = stack.usage()
     steps = load.steps_of(count)
     left = await outcomes.check(stack, ids, steps, stack.handled() - handled)
     started = min(one.started for one in done)
     seconds = max(left.ended, *(one.ended for one in done)) - started
-    return _run(done, seconds, steps, before, after, left)
+    taken = await outcomes.step_seconds(stack, ids)
+    return _run(done, taken, seconds, steps, before, after, left)
 
 
 def _jobs(stack: Stack, load: Workload, count: int) -> list[Coroutine[None, None, Done]]:
@@ -76,6 +81,7 @@ def _jobs(stack: Stack, load: Workload, count: int) -> list[Coroutine[None, None
 
 def _run(
     done: Sequence[Done],
+    step_seconds: Sequence[float],
     seconds: float,
     steps: int,
     before: accounting.Usage,
@@ -89,8 +95,10 @@ def _run(
         preparing=max(one.preparing for one in done),
         executions_per_second=sum(len(one.ids) for one in done) / seconds,
         steps_per_second=steps / seconds,
-        p50_ms=_quantile(taken, 0.5),
-        p99_ms=_quantile(taken, 0.99),
+        p50_ms=quantile(taken, 0.5),
+        p99_ms=quantile(taken, 0.99),
+        step_p50_ms=quantile(step_seconds, 0.5) * 1_000,
+        step_p99_ms=quantile(step_seconds, 0.99) * 1_000,
         cpu_us={name: 1e6 * each / steps for name, each in spent.items()},
         peak_mib=dict(after.peak_mib),
         foreign_cores=max(0.0, after.machine - before.machine - sum(spent.values())) / seconds,
@@ -98,5 +106,6 @@ def _run(
     )
 
 
-def _quantile(ordered: Sequence[float], part: float) -> float:
+def quantile(ordered: Sequence[float], part: float) -> float:
+    """Return what this part of the values, which are in order, does not exceed."""
     return ordered[max(0, math.ceil(part * len(ordered)) - 1)]

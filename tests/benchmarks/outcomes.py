@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import asyncpg
-
+from flowmesh_core.adapters.codec.events import decode_events
+from flowmesh_core.domain.events import NodeCompleted, NodeScheduled
+from flowmesh_core.domain.time import SECOND
 from tests.benchmarks.stack import Stack
 
 _SETTLING = 600.0
 _POLL = 0.05
+_SAMPLED = 100
 
 _CLOSED = """
 SELECT count(*) FILTER (WHERE status = 'COMPLETED') AS completed,
@@ -32,6 +34,10 @@ SELECT count(DISTINCT execution_id) AS executions, sum(last_sequence - first_seq
     count(*) AS rows, sum(length(body)) AS bytes
 FROM flowmesh.history WHERE namespace = 'default' AND execution_id = ANY ($1::text[])
 """
+_HISTORY = """
+SELECT schema_version, first_sequence, body FROM flowmesh.history
+WHERE namespace = 'default' AND execution_id = $1 ORDER BY first_sequence
+"""
 
 
 class WrongOutcome(AssertionError):
@@ -50,13 +56,9 @@ class Outcome:
 
 async def settle(stack: Stack, ids: Sequence[str]) -> None:
     """Return when all executions are closed."""
-    connection = await asyncpg.connect(stack.database)
-    try:
-        async with asyncio.timeout(_SETTLING):
-            while (await _row(connection, _CLOSED, ids))["closed"] < len(ids):
-                await asyncio.sleep(_POLL)  # the system has no event for all of them
-    finally:
-        await connection.close()
+    async with asyncio.timeout(_SETTLING):
+        while (await stack.observer.row(_CLOSED, ids))["closed"] < len(ids):
+            await asyncio.sleep(_POLL)  # the system has no event for all of them
 
 
 async def check(stack: Stack, ids: Sequence[str], steps: int, handled: int) -> Outcome:
@@ -66,13 +68,10 @@ async def check(stack: Stack, ids: Sequence[str], steps: int, handled: int) -> O
         WrongOutcome: An execution did not complete, a handler ran too often or
             not at all, or a history has a gap or too few events.
     """
-    connection = await asyncpg.connect(stack.database)
-    try:
-        closed = await _row(connection, _CLOSED, ids)
-        gaps = await connection.fetchval(_GAPS, ids)
-        written = await _row(connection, _EVENTS, ids)
-    finally:
-        await connection.close()
+    observer = stack.observer
+    closed = await observer.row(_CLOSED, ids)
+    gaps = await observer.value(_GAPS, ids)
+    written = await observer.row(_EVENTS, ids)
     problems = []
     if len(set(ids)) != len(ids) or closed["completed"] != len(ids):
         problems.append(f"{closed['completed']} of {len(ids)} executions are COMPLETED")
@@ -87,9 +86,15 @@ async def check(stack: Stack, ids: Sequence[str], steps: int, handled: int) -> O
     return Outcome(float(closed["ended"]), int(written["events"]), written["rows"], int(written["bytes"]))
 
 
-async def _row(
-    connection: asyncpg.Connection[asyncpg.Record], query: str, ids: Sequence[str]
-) -> asyncpg.Record:
-    row = await connection.fetchrow(query, ids)
-    assert row is not None  # each of these queries aggregates
-    return row
+async def step_seconds(stack: Stack, ids: Sequence[str]) -> list[float]:
+    """Return, ordered, how long steps of some of the executions took: ready until recorded as completed."""
+    found: list[float] = []
+    for each in ids[:: max(1, len(ids) // _SAMPLED)]:
+        ready: dict[int, int] = {}
+        for row in await stack.observer.rows(_HISTORY, each):
+            for event in decode_events(row["schema_version"], row["first_sequence"], row["body"]):
+                if isinstance(event, NodeScheduled):
+                    ready[event.node] = event.at
+                elif isinstance(event, NodeCompleted):
+                    found.append((event.at - ready[event.node]) / SECOND)
+    return sorted(found)

@@ -32,10 +32,23 @@ _COLUMNS = (
     "exec/s",
     "p50 ms",
     "p99 ms",
+    "step p50",
+    "step p99",
     "CPU µs/step",
     "peak MiB",
     "ceiling",
 )
+
+_STORES = {
+    "redis_commands": "Redis commands",
+    "redis_reads": "reads",
+    "redis_us": "µs",
+    "redis_bytes_in": "bytes in",
+    "redis_bytes_out": "out",
+    "sql_statements": "SQL statements",
+    "sql_us": "µs ",
+    "wal_bytes": "WAL bytes",
+}
 
 
 def machine() -> dict[str, Any]:
@@ -97,6 +110,9 @@ def table(results: Results) -> str:
         "CPU µs per step, by kind of process",
         *_aligned(_cpu_rows(results)),
         "",
+        "the stores per step",
+        *_aligned(_store_rows(results)),
+        "",
     ]
     return "\n".join(lines)
 
@@ -114,6 +130,8 @@ def _row(name: str, results: Results) -> tuple[str, ...]:
         f"{median['executions_per_second']:,.1f}",
         f"{median['p50_ms']:.1f}",
         f"{median['p99_ms']:.1f}",
+        f"{median['step_p50_ms']:.1f}",
+        f"{median['step_p99_ms']:.1f}",
         f"{ours:.0f}",
         f"{peak:.0f}",
         "" if raw is None else f"{median['steps_per_second'] / raw:.0%}",
@@ -141,6 +159,19 @@ def _cpu_rows(results: Results) -> list[tuple[str, ...]]:
     foreign = [f"{loads[name]['median']['foreign_cores']:.1f}" for name in loads]
     head = ("workload", *kinds, "other programs, cores")
     return [head, *((*row, cores) for row, cores in zip(rows, foreign, strict=True))]
+
+
+def _store_rows(results: Results) -> list[tuple[str, ...]]:
+    head = ("workload", *_STORES.values(), "history bytes")
+    rows = [
+        (
+            name,
+            *(f"{found['stores'][key]:,.{0 if found['stores'][key] >= 100 else 2}f}" for key in _STORES),
+            f"{found['median']['history_bytes']:.0f}",
+        )
+        for name, found in results["workloads"].items()
+    ]
+    return [head, *rows]
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:

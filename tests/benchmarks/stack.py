@@ -11,17 +11,17 @@ import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-
-import asyncpg
 
 from flowmesh_services.embedded import EmbeddedServers
 from tests.acceptance.processes import COMMAND, ready_address
 from tests.benchmarks import accounting
 from tests.benchmarks.client_process import Done, Job
+from tests.benchmarks.observer import Observer, observing
+from tests.benchmarks.stores import Gauges, gauges
 
 _STOP_SECONDS = 30
 _JOB_SECONDS = 600
@@ -29,14 +29,22 @@ _JOB_SECONDS = 600
 
 @dataclass(frozen=True)
 class Shape:
-    """How many processes of each kind there are."""
+    """How many processes of each kind there are.
+
+    Attributes:
+        sessions: The workers in each worker process.
+        slots: How many tasks each of them runs at once.
+        settings: Environment variables of the roles.
+    """
 
     orchestrations: int = 1
     gateways: int = 1
     submissions: int = 1
     workers: int = 2
     clients: int = 2
+    sessions: int = 1
     slots: int = 200
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -63,6 +71,9 @@ class Stack:
 
     Attributes:
         database: Where its history can be read.
+        redis: Where its transport is.
+        observer: Reads the database for the benchmark.
+        gauges: Read what the stores were asked to do.
         processes: The process ids by name.
         clients: The clients.
     """
@@ -70,6 +81,8 @@ class Stack:
     database: str
     redis: str
     shape: Shape
+    observer: Observer
+    gauges: Gauges
     processes: dict[str, int] = field(default_factory=dict)
     clients: list[Client] = field(default_factory=list)
     _counters: list[mmap.mmap] = field(default_factory=list)
@@ -78,6 +91,18 @@ class Stack:
     def handled(self) -> int:
         """Return how many calls of handlers there have been, over all workers."""
         return sum(struct.unpack_from("Q", counter)[0] for counter in self._counters)
+
+    def addresses(self, role: str) -> Sequence[str]:
+        """Return where the processes of a role listen."""
+        return self._addresses[role]
+
+    def usage(self) -> accounting.Usage:
+        """Return what each process used so far, without what the observer cost."""
+        used = accounting.usage({**self.processes, "observer": self.observer.pid})
+        cpu = dict(used.cpu)
+        cpu["postgres"] -= cpu.pop("observer")
+        peaks = {name: peak for name, peak in used.peak_mib.items() if name != "observer"}
+        return accounting.Usage(cpu, peaks, used.machine)
 
     @contextmanager
     def workers(self, handlers: Collection[str]) -> Iterator[None]:
@@ -89,8 +114,8 @@ class Stack:
                 path.write_bytes(bytes(8))
                 with path.open("r+b") as file:
                     self._counters.append(mmap.mmap(file.fileno(), 8))
-                arguments = (gateways[number % len(gateways)], str(self.shape.slots), str(path))
-                process = stack.enter_context(python_process("worker_process", *arguments))
+                arguments = (gateways[number % len(gateways)], self.shape.sessions, self.shape.slots, path)
+                process = stack.enter_context(python_process("worker_process", *map(str, arguments)))
                 assert process.stdin is not None
                 process.stdin.write(json.dumps(sorted(handlers)))
                 process.stdin.close()
@@ -117,6 +142,7 @@ class Stack:
             "FLOWMESH_POSTGRES_URL": self.database,
             "FLOWMESH_REDIS_URL": self.redis,
             "FLOWMESH_LOG_LEVEL": "warning",
+            **self.shape.settings,
         }
         subprocess.run([*COMMAND, "migrate"], env=environment, check=True, stdout=subprocess.DEVNULL)
         counts = {
@@ -144,8 +170,11 @@ class Stack:
 @asynccontextmanager
 async def running(shape: Shape) -> AsyncIterator[Stack]:
     """Start everything but the workers, on servers that are as durable as in production."""
-    async with EmbeddedServers() as servers:
-        made = Stack(servers.postgres_url, servers.redis_url, shape)
+    async with AsyncExitStack() as servers:
+        urls = await servers.enter_async_context(EmbeddedServers())
+        observer = await servers.enter_async_context(observing(urls.postgres_url))
+        read = await servers.enter_async_context(gauges(urls.redis_url, observer))
+        made = Stack(urls.postgres_url, urls.redis_url, shape, observer, read)
         made.processes |= _servers()
         with ExitStack() as stack:
             made.start_roles(stack)
@@ -156,13 +185,9 @@ async def running(shape: Shape) -> AsyncIterator[Stack]:
 
 async def _owners_are_up(stack: Stack) -> None:
     """Wait until every partition has an owner."""
-    connection = await asyncpg.connect(stack.database)
-    try:
-        async with asyncio.timeout(30):
-            while await connection.fetchval("SELECT count(*) FROM flowmesh.partition WHERE owner IS NULL"):
-                await asyncio.sleep(0.05)
-    finally:
-        await connection.close()
+    async with asyncio.timeout(30):
+        while await stack.observer.value("SELECT count(*) FROM flowmesh.partition WHERE owner IS NULL"):
+            await asyncio.sleep(0.05)
 
 
 def _servers() -> dict[str, int]:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.benchmarks import ceiling, results
+from tests.benchmarks.background import waiting_executions, watched
 from tests.benchmarks.measuring import Run, measure
 from tests.benchmarks.stack import Shape, Stack, running
 from tests.benchmarks.workloads import ALL, Workload, workload
@@ -50,17 +51,22 @@ async def test_speed(stack: Stack, request: pytest.FixtureRequest) -> None:
         found["ceiling"][str(in_flight)] = statistics.median(rates)
     for name in names:
         load = workload(name)
-        runs = await _runs(stack, load, option("--bench-runs"))
-        found["workloads"][name] = results.summary(load.title, runs)
+        runs, stores = await _runs(stack, load, option("--bench-runs"))
+        found["workloads"][name] = {**results.summary(load.title, runs), "stores": stores}
         results.write(option("--bench-folder"), found)
     print("\n" + results.table(found))
     _compare(option("--bench-compare"), found)
 
 
-async def _runs(stack: Stack, load: Workload, count: int) -> list[Run]:
+async def _runs(stack: Stack, load: Workload, count: int) -> tuple[list[Run], dict[str, float]]:
+    """Measure a load; what the stores did for it is over all its runs."""
     with stack.workers(load.handlers):
-        await measure(stack, load, warm_up=True)
-        return [await measure(stack, load) for _ in range(count)]
+        async with waiting_executions(stack, load.timers) as ids, watched(stack, ids[: load.watchers]):
+            await measure(stack, load, warm_up=True)
+            before = await stack.gauges.settled()
+            runs = [await measure(stack, load) for _ in range(count)]
+            spent = (await stack.gauges.settled()).since(before)
+    return runs, spent.each(count * load.steps_of(load.count))
 
 
 def _compare(path: Path | None, found: results.Results) -> None:

@@ -11,6 +11,8 @@ from tests.acceptance import wfformat
 Graph = dict[str, Any]
 
 HANDLER = "bench/step"
+FAILING = "bench/fail"
+SIZED = "bench/bytes/"
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class Workload:
         concurrency: How many at once over all clients.
         style: See `client_process.Job`.
         clients: How many client processes share it.
+        timers: Executions that wait on a timer meanwhile.
+        watchers: Who watch one of those each.
     """
 
     name: str
@@ -34,6 +38,8 @@ class Workload:
     concurrency: int
     style: str = "result"
     clients: int = 2
+    timers: int = 0
+    watchers: int = 0
 
     def steps_of(self, count: int) -> int:
         """Return how many handlers so many executions call."""
@@ -43,13 +49,27 @@ class Workload:
     @property
     def handlers(self) -> frozenset[str]:
         """The handlers that its workers need."""
-        return frozenset(node["handler"] for graph in self.graphs for node in graph["dag"]["nodes"])
+        own = {node["handler"] for graph in self.graphs for node in graph["dag"]["nodes"]}
+        return frozenset(own | ({FAILING} if self.timers else set()))
 
 
-def chain(length: int) -> Graph:
+def chain(length: int, handler: str = HANDLER) -> Graph:
     """Nodes that follow one another."""
-    nodes = [_node(f"n{each}", f"n{each - 1}") if each else _node("n0") for each in range(length)]
+    nodes = [
+        _node(f"n{each}", *([f"n{each - 1}"] if each else []), handler=handler) for each in range(length)
+    ]
     return _graph(f"chain-{length}", nodes)
+
+
+def waiting() -> Graph:
+    """One node that fails at once and is tried again after a day."""
+    policy = {
+        "initial_interval": "86400s",
+        "maximum_interval": "86400s",
+        "maximum_attempts": 2,
+        "jitter": "JITTER_NONE",
+    }
+    return _graph("waiting", [{**_node("n0", handler=FAILING), "retry_policy": policy}])
 
 
 def fan(width: int) -> Graph:
@@ -77,8 +97,8 @@ def layers(depth: int, width: int) -> Graph:
     return _graph(f"layers-{depth}x{width}", nodes)
 
 
-def _node(name: str, *parents: str) -> Graph:
-    return {"id": name, "handler": HANDLER, "dependencies": list(parents), "config": {}}
+def _node(name: str, *parents: str, handler: str = HANDLER) -> Graph:
+    return {"id": name, "handler": handler, "dependencies": list(parents), "config": {}}
 
 
 def _graph(name: str, nodes: list[Graph]) -> Graph:
@@ -96,6 +116,14 @@ _MAKERS: Mapping[str, Callable[[], Workload]] = {
     "W5": lambda: Workload("W5", "one graph of 10,000", (fan(9_998),), 1, 1, clients=1),
     "W5-large": lambda: Workload("W5-large", "one graph of 100,000", (fan(99_998),), 1, 1, clients=1),
     "W6": lambda: Workload("W6", "production graphs, 16 at once", real_graphs(), 70, 16),
+    "W7": lambda: Workload(
+        "W7",
+        "W2 watched, beside 10,000 timers and 936 watchers",
+        (chain(10),),
+        *(1_500, 64, "watch"),
+        timers=10_000,
+        watchers=936,
+    ),
 }
 
 ALL = tuple(_MAKERS)
