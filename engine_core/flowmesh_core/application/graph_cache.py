@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Collection, Mapping
 from functools import partial
 
 from flowmesh_core.application.bounded_cache import BoundedCache
-from flowmesh_core.domain.expressions import CompileExpression, ExpressionError
+from flowmesh_core.domain.expressions import CompileExpression
 from flowmesh_core.domain.graph import Graph, plan_graph
 from flowmesh_core.domain.limits import Limits
 from flowmesh_core.domain.workflow import Workflow
 from flowmesh_core.ports.workflow_store import WorkflowStore
-
-_logger = logging.getLogger(__name__)
 
 _PLANNED_ON_THE_LOOP = 1_000
 """Nodes of the largest workflow that is planned without a thread."""
@@ -43,7 +40,7 @@ class GraphCache:
     async def get_many(self, wanted: Collection[Definition]) -> Mapping[Definition, Graph]:
         """Return the graphs of these definitions, with one query for all that are not kept.
 
-        A definition that is not stored, or that this version cannot compile, is left out.
+        A definition that is not stored is left out.
 
         Raises:
             StoreUnavailable: The store does not answer.
@@ -57,11 +54,7 @@ class GraphCache:
     async def _load(self, missing: Collection[Definition]) -> dict[Definition, Graph]:
         loaded = {}
         for key, workflow in (await self._store.definitions(missing)).items():
-            try:
-                graph = await self._plan(workflow, key[1])
-            except ExpressionError:
-                _logger.exception("definition %s of namespace %s does not compile any more", key[1], key[0])
-                continue
+            graph = await self._plan(workflow, key[1])
             self._graphs.put(key, graph, weight=len(graph.nodes))
             loaded[key] = graph
         return loaded

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Never
 
 from flowmesh_core.domain.evaluation import Evaluator
 from flowmesh_core.domain.expressions import CompileExpression, ExpressionError, Scope
-from flowmesh_core.domain.json_text import json_type, read_json
+from flowmesh_core.domain.json_text import JsonError, json_type, read_json
 from flowmesh_core.domain.limits import Limits
 from flowmesh_core.domain.payload import Payload
 from flowmesh_core.domain.policy import RetryPolicy, Timeouts
@@ -75,7 +76,11 @@ def plan_graph(
     compile_expression: CompileExpression,
     maximum_input_bytes: int = Limits().input_bytes,
 ) -> Graph:
-    """Prepare a workflow that `validate` found nothing wrong with."""
+    """Prepare a workflow that `validate` found nothing wrong with.
+
+    An expression that was sound once and is not any more, because its rules changed since,
+    fails its node when that is decided, and no other.
+    """
     index = {node.id: position for position, node in enumerate(workflow.nodes)}
     parents = [tuple(index[parent] for parent in node.dependencies) for node in workflow.nodes]
     children = _children(parents)
@@ -113,7 +118,10 @@ class _Planner:
         self.referenced: set[int] = set()
 
     def condition(self, source: str) -> Condition:
-        expression = parse_expression(source)
+        try:
+            expression = parse_expression(source)
+        except ExpressionError as error:
+            return _failing(f"the condition is not valid any more: {error}")
         self._note(expression)
         evaluator = self._evaluator
 
@@ -128,13 +136,17 @@ class _Planner:
     def resolve(self, config: Payload) -> Resolve:
         if not may_have_holes(config):
             return _constant(config)
-        template = parse_template(read_json(config.data))
+        try:
+            template = parse_template(read_json(config.data))
+        except JsonError as error:
+            return _failing(f"the config is not valid any more: {error}")
+        if template.faults:
+            first = template.faults[0]
+            return _failing(f"the config is not valid any more: {first.path}: {first.message}")
         holes = tuple(template.holes)
         for hole in holes:
             self._note(hole.expression)
-        if not holes:
-            return _constant(config)
-        return self._filled(config, template)
+        return self._filled(config, template) if holes else _constant(config)
 
     def _filled(self, config: Payload, template: Template) -> Resolve:
         evaluator, maximum_bytes = self._evaluator, self._maximum_input_bytes
@@ -159,3 +171,10 @@ def _value(evaluator: Evaluator, hole: Hole, scope: Scope) -> object:
 
 def _constant(payload: Payload) -> Resolve:
     return lambda _scope: payload
+
+
+def _failing(words: str) -> Callable[[Scope], Never]:
+    def fail(_scope: Scope) -> Never:
+        raise ExpressionError(words)
+
+    return fail

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -223,3 +224,28 @@ def test_an_expression_sees_only_the_parts_it_reads() -> None:
 
     assert runs is not None
     assert runs(Values(outputs={0: output})) is True
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"condition": "nodes.size() > 1"}, "the condition is not valid any more: `nodes` needs the id"),
+        ({"config": {"a": ["{{ fetch.x"]}}, "the config is not valid any more: config.a[0]: unbalanced"),
+        ({"config": {"a": "{{ nodes }}"}}, "the config is not valid any more: config.a: `nodes` needs"),
+    ],
+    ids=["condition", "braces", "expression"],
+)
+def test_rules_that_changed_fail_the_node_that_they_concern(fields: dict[str, Any], words: str) -> None:
+    fetch, use = graph_of(node("fetch"), node("use", "fetch", **fields)).nodes
+
+    assert fetch.resolve(Values()) == Payload(b"{}")
+    with pytest.raises(ExpressionError, match=re.escape(words)):
+        (use.runs or use.resolve)(Values())
+
+
+def test_a_config_that_is_not_json_any_more_fails_its_node() -> None:
+    config = Payload(b'{"a": "{{ fetch }}", "a": 1}')
+    graph = plan_graph(Workflow("w", (Node("a", "h", config=config),)), "d", compile_expression)
+
+    with pytest.raises(ExpressionError, match=r"the config is not valid any more: .*twice"):
+        graph.nodes[0].resolve(Values())

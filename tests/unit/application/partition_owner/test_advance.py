@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flowmesh_core.domain.commands import CancelExecution, CompleteTask
+from flowmesh_core.domain.events import NodeFailed
 from flowmesh_core.domain.identity import ExecutionKey, partition_of
 from flowmesh_core.domain.payload import NULL
 from flowmesh_core.domain.states import ExecutionStatus
@@ -177,6 +178,17 @@ async def test_an_execution_that_cannot_be_loaded_stops_no_other(world: World, o
     await owner.work()
     assert await world.status(broken) is ExecutionStatus.PENDING
     assert await world.status(good) is ExecutionStatus.RUNNING
+
+
+async def test_an_execution_whose_condition_is_not_valid_any_more_fails_and_says_why(
+    world: World, owner: Owner
+) -> None:
+    key = await world.submit(replace(node("a"), condition="nodes.size() > 1"), node("b"))
+    await owner.work()
+    assert await world.status(key) is ExecutionStatus.FAILED
+    failed = next(event for event in await world.events(key) if isinstance(event, NodeFailed))
+    assert failed.failure.error_type == "ExpressionError"
+    assert failed.failure.message.startswith("the condition is not valid any more")
 
 
 async def test_a_command_that_cannot_be_decided_stops_nothing_else(world: World, owner: Owner) -> None:
