@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from flowmesh_core.application.backoff import Backoff
 from flowmesh_core.application.member_session import MemberLease
-from flowmesh_core.application.pace import rest_since
 from flowmesh_core.application.partition_owner.advance_executions import (
     AdvanceExecutions,
     AdvancePorts,
@@ -175,12 +174,9 @@ class Lane:
                 received = None
             if received is not None:
                 self._backoff.reset()
-                began = asyncio.get_running_loop().time()
                 await self._decide_all([*self._own_work(), *received])
         if received is None:
             await self._backoff.wait()
-        elif received:
-            await rest_since(began, self._settings.longest_rest)
 
     async def _rest(self) -> None:
         await wait_for(self._woken, self._clock, self._settings.receive_wait)
