@@ -85,6 +85,9 @@ class Lane:
         self._timers = TimerHeap()
         self._advance = AdvanceExecutions(ports, lease, self._timers, settings.window)
         self._partitions: dict[int, OwnedPartition] = {}
+        # Both spare each turn a walk over all partitions.
+        self._numbers: tuple[int, ...] = ()
+        self._behind: set[int] = set()
         self._backoff = Backoff(ports.clock)
         self._limit = settings.batch
         self._cap = settings.turn
@@ -117,8 +120,10 @@ class Lane:
         """
         for owned in await self._take_over.take(leases, transport_lost=transport_lost):
             self._partitions[owned.partition] = owned
+            self._note_backlog(owned)
             for live in owned.executions.values():
                 self._timers.add_all(live)
+        self._numbers = tuple(self._partitions)
         self.wake()
 
     async def dismiss(self, partitions: Collection[int]) -> None:
@@ -135,6 +140,7 @@ class Lane:
             if lost:
                 owned.gateways -= lost
                 owned.backlog.extend(_lost_tasks(owned, lost))
+                self._note_backlog(owned)
 
     def waiting_tasks(self) -> Iterator[WaitingTask]:
         """Yield the attempts that no worker is known to run."""
@@ -155,6 +161,7 @@ class Lane:
             if owned is not None:
                 command = LoseTask(task.key, task.node_id, task.attempt, LostCause.REDISPATCHED)
                 owned.backlog.append(DeliveredCommand("", CommandEnvelope(task.partition, command)))
+                self._note_backlog(owned)
         self.wake()
 
     async def turn(self) -> None:
@@ -184,10 +191,13 @@ class Lane:
 
     async def _receive(self) -> Sequence[DeliveredCommand]:
         """Receive for partitions without a backlog: what is older comes first."""
-        ready = [number for number, owned in self._partitions.items() if not owned.backlog]
+        ready, wait = self._numbers, 0.0
+        if self._behind:
+            ready = tuple(number for number in ready if number not in self._behind)
+        else:
+            wait = self._wait()
         if not ready:
             return ()
-        wait = self._wait() if len(ready) == len(self._partitions) else 0.0
         received = await self._log.receive(ready, limit=self._limit, wait=wait)
         self._limit = self._next_limit(len(received), len(ready))
         return received
@@ -209,8 +219,10 @@ class Lane:
     def _own_work(self) -> list[DeliveredCommand]:
         limit = self._settings.batch
         work: list[DeliveredCommand] = []
-        for owned in self._partitions.values():
+        for number in sorted(self._behind):
+            owned = self._partitions[number]
             work.extend(owned.backlog.popleft() for _ in range(min(limit, len(owned.backlog))))
+            self._note_backlog(owned)
         for live, command in self._timers.pop_due(self._clock.now(), limit):
             owned_by = self._partitions.get(live.partition)
             if owned_by is not None and owned_by.executions.get(live.state.key) is live:
@@ -230,6 +242,8 @@ class Lane:
         try:
             await self._advance.advance(self._partitions, batch)
             self._cap = min(self._settings.turn, self._cap * 2)
+            for number in involved:
+                self._note_backlog(self._partitions[number])
         except OwnershipLost as lost:
             self._drop(lost.partitions & involved, DropReason.LOST)
             self._drop(involved - lost.partitions, DropReason.DOUBT)
@@ -270,9 +284,17 @@ class Lane:
         self._telemetry.count("flowmesh.partitions.dropped", len(leases), {"flowmesh.reason": reason.value})
         self._on_drop(leases, reason)
 
+    def _note_backlog(self, owned: OwnedPartition) -> None:
+        if owned.backlog:
+            self._behind.add(owned.partition)
+        else:
+            self._behind.discard(owned.partition)
+
     def _forget(self, partitions: Collection[int]) -> None:
         for number in partitions:
             self._partitions.pop(number, None)
+        self._numbers = tuple(self._partitions)
+        self._behind.intersection_update(self._numbers)
         self._timers.forget(frozenset(partitions))
 
 
