@@ -75,8 +75,8 @@ if TYPE_CHECKING:
 _VERIFY_CONNECTIONS = 2
 _OWN_MEMBERSHIP = frozenset({Role.ORCHESTRATION, Role.WORKER_CONTROL})
 """Roles whose work needs a lease; processes without them are members to be counted alone."""
-_LANES = 1
-"""A second would decide while the first waits for a commit; but on few cores it halves the batches."""
+_LANES = 2
+"""One decides while the other waits for a commit: measured on 4 cores, bulk submission is a quarter faster."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,18 +29,15 @@ class TaskContext:
         attempt: The number of the attempt, from 1; it only grows.
         idempotency_key: The same for every attempt of the node: give it to
             outside systems so that they do a thing once.
-        deadline: When the attempt times out; None when never.
-        heartbeat_timeout: The longest silence between heartbeats; None when any.
     """
 
     __slots__ = (
         "_beat",
         "_cancelled",
+        "_task",
         "attempt",
-        "deadline",
         "execution_id",
         "handler",
-        "heartbeat_timeout",
         "idempotency_key",
         "namespace",
         "node_id",
@@ -55,11 +52,20 @@ class TaskContext:
         self.handler = task.handler
         self.attempt = task.attempt
         self.idempotency_key = task.idempotency_key
-        self.deadline = task.deadline.ToDatetime(tzinfo=dt.UTC) if task.HasField("deadline") else None
-        limited = task.HasField("heartbeat_timeout")
-        self.heartbeat_timeout = task.heartbeat_timeout.ToTimedelta() if limited else None
+        self._task = task
         self._beat = beat
         self._cancelled = threading.Event()
+
+    @property
+    def deadline(self) -> dt.datetime | None:
+        """When the attempt times out; None when never."""
+        return self._task.deadline.ToDatetime(tzinfo=dt.UTC) if self._task.HasField("deadline") else None
+
+    @property
+    def heartbeat_timeout(self) -> dt.timedelta | None:
+        """The longest silence between heartbeats; None when any."""
+        limited = self._task.HasField("heartbeat_timeout")
+        return self._task.heartbeat_timeout.ToTimedelta() if limited else None
 
     def heartbeat(self, progress: Any = None) -> None:  # noqa: ANN401 - any JSON value
         """Say that the handler makes progress. Cheap: call it as often as you like.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import traceback
 from typing import TYPE_CHECKING, Final
 
@@ -97,5 +96,5 @@ def handed_back(token: bytes) -> task_pb2.TaskReport:
 def stamped(report: task_pb2.TaskReport, token: bytes, began: float) -> task_pb2.TaskReport:
     """The report with its task and the time when the handler began, in seconds since 1970."""
     report.task_token = token
-    report.start_time.FromDatetime(dt.datetime.fromtimestamp(began, dt.UTC))
+    report.start_time.FromMicroseconds(round(began * 1e6))
     return report

@@ -286,9 +286,10 @@ class Session:
         return report
 
     def _beater(self, message: task_pb2.Task) -> Callable[[payload_pb2.Payload], None]:
-        token, timeout = message.task_token, message.heartbeat_timeout.ToTimedelta().total_seconds()
+        token = message.task_token
 
         def beat(progress: payload_pb2.Payload) -> None:
+            timeout = message.heartbeat_timeout.ToTimedelta().total_seconds()
             with self.changed:
                 if token not in self._running:
                     return
