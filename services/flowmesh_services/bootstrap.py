@@ -76,7 +76,7 @@ _VERIFY_CONNECTIONS = 2
 _OWN_MEMBERSHIP = frozenset({Role.ORCHESTRATION, Role.WORKER_CONTROL})
 """Roles whose work needs a lease; processes without them are members to be counted alone."""
 _LANES = 2
-"""One decides while the other waits for a commit: measured on 4 cores, bulk submission is a quarter faster."""
+"""One decides while the other waits for a commit: on 4 cores bulk submission is a quarter faster."""
 
 
 @dataclass(frozen=True, slots=True)
