@@ -11,10 +11,11 @@ TEST_WORKERS ?= $(shell nproc 2>/dev/null | awk '{print ($$1 > 4) ? 4 : ($$1 < 2
 LOCK = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
   --no-emit-package flowmesh --no-annotate --upgrade --quiet --custom-compile-command "make lock"
 FAULTS := tests/simulation tests/chaos tests/overload tests/upgrade
+GUARD := tests/benchmarks/guard/test_guard.py
 export BUF_CACHE_DIR := $(CURDIR)/.cache/buf
 
 help: ## Show these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' Makefile
 
 setup: $(STAMP) ## Install everything into .venv; the command is .venv/bin/flowmesh
 
@@ -22,7 +23,7 @@ demo: setup ## Run a real workflow on embedded servers and show it live
 	@$(BIN)/python -m flowmesh_services.demo
 
 test: setup ## Run the test suite on real servers
-	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal $(addprefix --ignore=,$(FAULTS))
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal $(addprefix --ignore=,$(FAULTS) $(GUARD))
 
 faults: setup ## Run the tests that inject faults and overload: simulation, chaos, overload, upgrade
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(FAULTS)
@@ -33,7 +34,7 @@ static: setup ## Check format, lint, types, contracts and protos
 	@$(BIN)/buf format --diff --exit-code
 	@.ci/breaking $(BIN)/buf
 
-check: static test faults ## All that CI runs
+check: static test faults bench-guard ## All that CI runs
 
 lint: setup ## Lint, types, import contracts and protos
 	@$(BIN)/ruff check
@@ -55,6 +56,9 @@ simulate: setup ## Run SEEDS (2000) simulated clusters under faults, from FIRST 
 bench: setup ## Measure; takes minutes and wants an idle machine
 	@$(BIN)/python -m pytest tests/benchmarks -m benchmark -s $(BENCH)
 
+bench-guard: setup ## Fail when a step became clearly dearer; RENEW=1 accepts what it asks of the stores now
+	@$(BIN)/python -m pytest $(GUARD) $(if $(RENEW),--bench-renew)
+
 generate: setup ## Regenerate the Python stubs from protos/
 	@.ci/generate $(BIN) clients/python
 
@@ -70,4 +74,4 @@ $(STAMP): requirements.lock pyproject.toml clients/python/pyproject.toml
 	@.ci/setup "$(PYTHON)" $(VENV)
 	@touch $@
 
-.PHONY: help setup demo test faults static check lint format chaos simulate bench generate lock clean
+.PHONY: help setup demo test faults static check lint format chaos simulate bench bench-guard generate lock clean

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from tests.benchmarks import accounting
 from tests.benchmarks.client_process import Done, Job
 from tests.benchmarks.observer import Observer, observing
 from tests.benchmarks.stores import Gauges, gauges
+from tests.upgrade.versions import import_roots
 
 _STOP_SECONDS = 30
 _JOB_SECONDS = 600
@@ -34,7 +35,9 @@ class Shape:
     Attributes:
         sessions: The workers in each worker process.
         slots: How many tasks each of them runs at once.
+        together: Whether one process has all roles.
         settings: Environment variables of the roles.
+        tree: The code to run, when it is not that of this repository.
     """
 
     orchestrations: int = 1
@@ -44,7 +47,14 @@ class Shape:
     clients: int = 2
     sessions: int = 1
     slots: int = 200
+    together: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)
+    tree: Path | None = None
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment of its processes."""
+        chosen = {} if self.tree is None else {"PYTHONPATH": import_roots(self.tree)}
+        return {**os.environ, **chosen, **self.settings}
 
 
 @dataclass
@@ -115,7 +125,7 @@ class Stack:
                 with path.open("r+b") as file:
                     self._counters.append(mmap.mmap(file.fileno(), 8))
                 arguments = (gateways[number % len(gateways)], self.shape.sessions, self.shape.slots, path)
-                process = stack.enter_context(python_process("worker_process", *map(str, arguments)))
+                process = stack.enter_context(self._python("worker_process", *map(str, arguments)))
                 assert process.stdin is not None
                 process.stdin.write(json.dumps(sorted(handlers)))
                 process.stdin.close()
@@ -130,54 +140,75 @@ class Stack:
         for number in range(self.shape.clients):
             doors = [self._addresses[role] for role in ("submission", "orchestration")]
             process = stack.enter_context(
-                python_process("client_process", *(door[number % len(door)] for door in doors))
+                self._python("client_process", *(door[number % len(door)] for door in doors))
             )
             self.clients.append(Client(process))
             self.processes[f"client-{number + 1}"] = process.pid
 
-    def start_roles(self, stack: ExitStack) -> None:
+    def start_roles(self, stack: ExitStack, database: str) -> None:
         """Start the roles, which end with the stack, and wait until they serve."""
         environment = {
-            **os.environ,
-            "FLOWMESH_POSTGRES_URL": self.database,
+            "FLOWMESH_POSTGRES_URL": database,
             "FLOWMESH_REDIS_URL": self.redis,
             "FLOWMESH_LOG_LEVEL": "warning",
-            **self.shape.settings,
+            **self.shape.environment(),
         }
         subprocess.run([*COMMAND, "migrate"], env=environment, check=True, stdout=subprocess.DEVNULL)
+        listen = ("--listen", "127.0.0.1:0")
+        started = [
+            (roles, stack.enter_context(_started([*COMMAND, "serve", *roles, *listen], environment)))
+            for roles in self._members()
+        ]
+        for roles, process in started:
+            address = ready_address(process)
+            for role in roles:
+                self._addresses.setdefault(role, []).append(address)
+            name = roles[0] if len(roles) == 1 else "all-roles"
+            self.processes[f"{name}-{len(self._addresses[roles[0]])}"] = process.pid
+
+    def _members(self) -> Iterator[tuple[str, ...]]:
+        """Yield the roles of each process."""
         counts = {
             "submission": self.shape.submissions,
             "orchestration": self.shape.orchestrations,
             "worker-control": self.shape.gateways,
             "reaper": 1,
         }
-        started = [
-            (
-                role,
-                stack.enter_context(
-                    _started([*COMMAND, "serve", role, "--listen", "127.0.0.1:0"], environment)
-                ),
-            )
-            for role, count in counts.items()
-            for _ in range(count)
-        ]
-        for role, process in started:
-            known = self._addresses.setdefault(role, [])
-            known.append(ready_address(process))
-            self.processes[f"{role}-{len(known)}"] = process.pid
+        if self.shape.together:
+            yield tuple(counts)
+            return
+        for role, count in counts.items():
+            yield from ((role,) for _ in range(count))
+
+    def _python(self, module: str, *arguments: str) -> AbstractContextManager[subprocess.Popen[str]]:
+        return python_process(module, *arguments, environment=self.shape.environment())
 
 
 @asynccontextmanager
 async def running(shape: Shape) -> AsyncIterator[Stack]:
     """Start everything but the workers, on servers that are as durable as in production."""
-    async with AsyncExitStack() as servers:
-        urls = await servers.enter_async_context(EmbeddedServers())
-        observer = await servers.enter_async_context(observing(urls.postgres_url))
-        read = await servers.enter_async_context(gauges(urls.redis_url, observer))
-        made = Stack(urls.postgres_url, urls.redis_url, shape, observer, read)
+    async with (
+        EmbeddedServers() as servers,
+        running_on(servers.postgres_url, servers.redis_url, shape) as stack,
+    ):
+        yield stack
+
+
+@asynccontextmanager
+async def running_on(database: str, redis: str, shape: Shape, via: str = "") -> AsyncIterator[Stack]:
+    """Start everything but the workers, on servers that this process runs.
+
+    Args:
+        database: An empty database.
+        redis: Where the transport is.
+        shape: What to start.
+        via: How the system gets to the database, when it is another way.
+    """
+    async with observing(database) as observer, gauges(redis, observer) as read:
+        made = Stack(database, redis, shape, observer, read)
         made.processes |= _servers()
         with ExitStack() as stack:
-            made.start_roles(stack)
+            made.start_roles(stack, via or database)
             made.start_clients(stack)
             await _owners_are_up(made)
             yield made
@@ -200,13 +231,15 @@ def _servers() -> dict[str, int]:
     return found
 
 
-def python_process(module: str, *arguments: str) -> AbstractContextManager[subprocess.Popen[str]]:
+def python_process(
+    module: str, *arguments: str, environment: Mapping[str, str] = os.environ
+) -> AbstractContextManager[subprocess.Popen[str]]:
     """Run a module of this package until the block ends."""
-    return _started([sys.executable, "-m", f"tests.benchmarks.{module}", *arguments], dict(os.environ))
+    return _started([sys.executable, "-m", f"tests.benchmarks.{module}", *arguments], environment)
 
 
 @contextmanager
-def _started(command: Sequence[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+def _started(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
     """Run a process from the repository's root until the block ends."""
     process = subprocess.Popen(
         command,
