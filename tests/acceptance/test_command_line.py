@@ -63,8 +63,11 @@ def test_a_workflow_from_submission_to_its_history(address: str, greeting: str) 
     assert nodes["shout"]["state"] == "SKIPPED"
     assert nodes["shout"]["skip_reason"] == "CONDITION_FALSE"
 
+    assert "workflow_version" not in document, "it was submitted inline"
+
     history = json.loads(flowmesh("events", execution_id, "-o", "json", "--address", address).out)
     assert history[0]["type"] == "EXECUTION_STARTED"
+    assert [event.get("attempt") for event in history[:2]] == [None, 1]
     assert history[-1]["type"] == "EXECUTION_COMPLETED"
     listed = flowmesh("list", "--workflow", "greeting", "--address", address).out
     assert execution_id in listed
@@ -135,9 +138,12 @@ def test_a_cancelled_execution_exits_1_for_who_waits(address: str, tmp_path: Pat
         ["worker"],
         ["submit", "f.json", "--label", "no-equals"],
         ["list", "--state", "NOWHERE"],
+        ["list", "--state", "UNKNOWN"],
         ["list", "--limit", "0"],
         ["serve", "emperor"],
         ["get", "x", "--address", "http://127.0.0.1:7466"],
+        ["health", "--address", "http://127.0.0.1:7466"],
+        ["worker", "--dry-run", "--address", "https://127.0.0.1:7466"],
     ],
     ids=" ".join,
 )

@@ -11,6 +11,9 @@ from enum import Enum
 
 from flowmesh import Payload, Workflow
 
+_NONE_WHEN_ZERO = frozenset({"attempt", "workflow_version"})
+"""Numbers that count from 1."""
+
 
 def document(value: object) -> object:
     """Return an answer of the SDK as plain JSON data; what is unset is left out."""
@@ -20,7 +23,7 @@ def document(value: object) -> object:
         return value.to_dict()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
-        return {name: document(item) for name, item in fields if _is_set(item)}
+        return {name: document(item) for name, item in fields if _is_set(name, item)}
     return _plain(value)
 
 
@@ -38,7 +41,9 @@ def _plain(value: object) -> object:
     return value
 
 
-def _is_set(value: object) -> bool:
+def _is_set(name: str, value: object) -> bool:
+    if value == 0 and name in _NONE_WHEN_ZERO:
+        return False
     return value is not None and value != "" and value != () and value != {}
 
 

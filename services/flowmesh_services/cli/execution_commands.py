@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from enum import Enum
 from itertools import islice
 from typing import Annotated, TypeVar
 
 import typer
 
-from flowmesh import ExecutionState
 from flowmesh_services.cli import text
 from flowmesh_services.cli.documents import render
 from flowmesh_services.cli.options import DEFAULT_ADDRESS, Address, Namespace, Output, OutputFormat, connect
@@ -17,6 +17,18 @@ from flowmesh_services.cli.watching import follow
 from flowmesh_services.cli.workflow_commands import read_labels
 
 T = TypeVar("T")
+
+
+class StateName(str, Enum):  # noqa: UP042 - the option parser shows the value of a str enum
+    """What one can look for: every state but the one that stands for those of newer servers."""
+
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    CANCELLING = "CANCELLING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
 
 ExecutionId = Annotated[str, typer.Argument(help="The id of an execution.", metavar="ID")]
 Payloads = Annotated[bool, typer.Option("--payloads", help="Also print what the nodes returned.")]
@@ -39,7 +51,7 @@ def get(
 def list_executions(
     workflow: Annotated[str, typer.Option("--workflow", help="Only of this workflow.")] = "",
     state: Annotated[
-        list[ExecutionState] | None, typer.Option("--state", help="Only in this state; may be repeated.")
+        list[StateName] | None, typer.Option("--state", help="Only in this state; may be repeated.")
     ] = None,
     label: Annotated[
         list[str] | None,
@@ -54,7 +66,10 @@ def list_executions(
     labels = read_labels(label or [])
     with connect(address, namespace) as client:
         found = client.list(
-            workflow_name=workflow, states=state or (), labels=labels, page_size=min(limit, 1000)
+            workflow_name=workflow,
+            states=[each.value for each in state or ()],
+            labels=labels,
+            page_size=min(limit, 1000),
         )
         _print_all(islice(found, limit), output, text.execution_line)
 

@@ -19,8 +19,20 @@ class OutputFormat(str, Enum):  # noqa: UP042 - the option parser shows the valu
     JSON = "json"
 
 
+def _host_and_port(address: str) -> str:
+    if address.startswith(("http://", "https://")):
+        raise typer.BadParameter(f"{address!r} is a URL; host:port is enough")
+    return address
+
+
 Address = Annotated[
-    str, typer.Option("--address", envvar="FLOWMESH_ADDRESS", help="Host and port of a server.")
+    str,
+    typer.Option(
+        "--address",
+        envvar="FLOWMESH_ADDRESS",
+        help="host:port or unix:/path of a server.",
+        callback=_host_and_port,
+    ),
 ]
 Namespace = Annotated[
     str, typer.Option("--namespace", envvar="FLOWMESH_NAMESPACE", help="The namespace to work in.")
@@ -29,11 +41,5 @@ Output = Annotated[OutputFormat, typer.Option("--output", "-o", help="How to pri
 
 
 def connect(address: str, namespace: str) -> Client:
-    """Return a client that gives up on an absent server after a few seconds, as a person would.
-
-    Raises:
-        BadParameter: The address is a URL.
-    """
-    if address.startswith(("http://", "https://")):
-        raise typer.BadParameter(f"{address!r} is a URL; host:port is enough", param_hint="'--address'")
+    """Return a client that gives up on an absent server after a few seconds, as a person would."""
     return Client(address, namespace=namespace, timeout=10.0)

@@ -11,7 +11,7 @@ import typer
 
 from flowmesh_services.cli.documents import render
 from flowmesh_services.cli.errors import CommandError
-from flowmesh_services.cli.options import Output, OutputFormat
+from flowmesh_services.cli.options import DEFAULT_ADDRESS, Address, Output, OutputFormat
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator, Sequence
@@ -88,9 +88,7 @@ def migrate(
 
 
 def health(
-    address: Annotated[
-        str, typer.Option(envvar="FLOWMESH_ADDRESS", help="host:port or unix:/path.")
-    ] = "127.0.0.1:7466",
+    address: Address = DEFAULT_ADDRESS,
     service: Annotated[
         str, typer.Option(help="Ask about one service, such as flowmesh.v1.SubmissionService.")
     ] = "",

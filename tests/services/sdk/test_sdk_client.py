@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -99,6 +100,17 @@ def test_an_absent_service_is_an_error_after_the_timeout(server: ScriptedServer)
         client.get("e1")
 
 
+@pytest.mark.parametrize("address", ["http://127.0.0.1:7466", "https://flowmesh.example"])
+def test_a_url_is_no_address(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="is a URL; host:port is enough"):
+        flowmesh.Client(address)
+    with pytest.raises(ValueError, match="is a URL; host:port is enough"):
+        flowmesh.Worker(address, dry_run=True)
+    monkeypatch.setenv("FLOWMESH_ADDRESS", address)
+    with pytest.raises(ValueError, match="is a URL; host:port is enough"):
+        flowmesh.AsyncClient()
+
+
 def test_every_violation_arrives(server: ScriptedServer, client: flowmesh.Client) -> None:
     bad = error_details_pb2.BadRequest()
     bad.field_violations.add(field="dag.nodes[0].id", description="is empty", reason="BAD_ID")
@@ -161,6 +173,33 @@ def test_submit_many_answers_each_item(server: ScriptedServer, client: flowmesh.
     assert len(server.received["SubmitWorkflows"]) == 2
     assert isinstance(outcomes[7], flowmesh.AlreadyExistsError)
     assert [o.id for o in outcomes if isinstance(o, flowmesh.ExecutionHandle)][-1] == "e1199"
+
+
+def half_full() -> tuple[submission.SubmitWorkflowsResponse, submission.SubmitWorkflowsResponse]:
+    """A server that takes the first of two items, and the second when it comes again."""
+    first, second = submission.SubmitWorkflowsResponse(), submission.SubmitWorkflowsResponse()
+    problem = problem_pb2.Problem(code=8, reason="OVERLOADED", retry_delay=Duration(nanos=10_000_000))
+    first.results.add(response=submission.SubmitWorkflowResponse(execution_id="e1"))
+    first.results.add(problem=problem)
+    second.results.add(response=submission.SubmitWorkflowResponse(execution_id="e2"))
+    return first, second
+
+
+async def test_items_refused_for_now_are_sent_again_under_their_request_ids(
+    server: ScriptedServer, client: flowmesh.Client
+) -> None:
+    server.script("SubmitWorkflows", *half_full(), *half_full())
+    two = [flowmesh.Submission("report"), flowmesh.Submission("report")]
+    outcomes = await asyncio.to_thread(client.submit_many, two)
+    async with flowmesh.AsyncClient(server.address, timeout=5) as patient:
+        again = await patient.submit_many(two)
+        assert [each.id for each in again if isinstance(each, flowmesh.AsyncExecutionHandle)] == ["e1", "e2"]
+    assert [each.id for each in outcomes if isinstance(each, flowmesh.ExecutionHandle)] == ["e1", "e2"]
+    sent = [
+        [item.request_id for item in call.request.requests] for call in server.received["SubmitWorkflows"]
+    ]
+    assert [len(ids) for ids in sent] == [2, 1, 2, 1]
+    assert (sent[0][1], sent[2][1]) == (sent[1][0], sent[3][0])
 
 
 def test_lists_walk_through_all_pages(server: ScriptedServer, client: flowmesh.Client) -> None:

@@ -10,6 +10,7 @@ from flowmesh._client.retry import Attempts, Backoff
 from flowmesh._client.watch import WatchCursor
 from flowmesh._errors import ErrorFacts, service_error
 from flowmesh.v1 import orchestration_service_pb2 as orchestration
+from flowmesh.v1 import submission_service_pb2 as submission
 
 
 class Clock:
@@ -88,3 +89,27 @@ def test_bulk_calls_are_bounded_in_items_and_bytes() -> None:
     assert [len(chunk) for chunk in bulk.chunks("default", small)] == [1_000, 1_000, 500]
     large = [flowmesh.Submission("w", "x" * 2_000_000)] * 3
     assert [len(chunk) for chunk in bulk.chunks("default", large)] == [1, 1, 1]
+
+
+def test_only_what_was_refused_for_now_is_sent_again() -> None:
+    full = error("RESOURCE_EXHAUSTED", retry_after=1.0)
+    batch = bulk.Batch([submission.SubmitWorkflowRequest(execution_id=name) for name in "abcd"], 20, Clock())
+    taken = error("ALREADY_EXISTS")
+    delay = batch.take(["a", full, taken, error("RESOURCE_EXHAUSTED", retry_after=3.0)])
+    assert delay is not None
+    assert 3 <= delay <= 4
+    assert [item.execution_id for item in batch.call.request.requests] == ["b", "d"]
+    assert batch.take(["b", full]) is not None
+    assert [item.execution_id for item in batch.call.request.requests] == ["d"]
+    assert batch.take(["d"]) is None
+    assert batch.outcomes == ["a", "b", taken, "d"]
+
+
+def test_a_refusal_that_outlasts_the_time_is_the_answer() -> None:
+    clock = Clock()
+    batch = bulk.Batch([submission.SubmitWorkflowRequest()], 5, clock)
+    refused = error("RESOURCE_EXHAUSTED", retry_after=1.0)
+    assert batch.take([refused]) is not None
+    clock.now = 4.5
+    assert batch.take([refused]) is None
+    assert batch.outcomes == [refused]

@@ -173,12 +173,18 @@ class AsyncClient:
     ) -> Sequence[AsyncExecutionHandle | ServiceError]:
         """Start many executions, up to 1,000 in a call.
 
+        What is refused because of a rate or a load is sent again until `timeout`, as by `submit`.
+
         Returns for each submission, in order, its handle or the error that it met.
+
+        Raises:
+            ServiceError: A call as a whole was refused or not answered in time. What went
+                before may have been accepted: with request ids of your own, repeat it safely.
         """
         return [
             outcome if isinstance(outcome, ServiceError) else self.handle(outcome)
             for chunk in bulk.chunks(self._namespace, submissions)
-            for outcome in await self._transport.call(calls.submit_many(chunk))
+            for outcome in await self._transport.batch(bulk.Batch(chunk, self._transport.timeout))
         ]
 
     def handle(self, execution_id: str) -> AsyncExecutionHandle:

@@ -55,13 +55,13 @@ class Attempts:
         if isinstance(error, DeadlineExceededError) and self._last is not None:
             raise self._last
         delay = self._backoff.next(error.retry_after)
-        if not _may_pass(error) or self._clock() + delay >= self._deadline:
+        if not may_pass(error) or self._clock() + delay >= self._deadline:
             raise error
         self._last = error
         return delay
 
 
-def _may_pass(error: ServiceError) -> bool:
+def may_pass(error: ServiceError) -> bool:
     """Whether the same call may succeed later. Too large a message never will, a full bucket says when."""
     if isinstance(error, RateLimitedError):
         return error.retry_after is not None

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
     from grpc import aio
 
+    from flowmesh._client.bulk import Batch
     from flowmesh._client.calls import Call, Pager
     from flowmesh._client.watch import WatchCursor
+    from flowmesh._errors import ServiceError
     from flowmesh._models import WatchItem
 
 T = TypeVar("T")
@@ -49,6 +51,18 @@ class SyncTransport:
                 except grpc.RpcError as error:
                     failure = _status.error_of_call(error)
                 time.sleep(attempts.delay_or_raise(failure))
+
+    def batch(self, batch: Batch) -> list[str | ServiceError]:
+        """Send submissions, and again those that were refused for now.
+
+        Raises:
+            ServiceError: A call as a whole was refused, or not answered in time.
+        """
+        while True:
+            delay = batch.take(self.call(batch.call))
+            if delay is None:
+                return batch.outcomes
+            time.sleep(delay)
 
     def pages(self, pager: Pager[T]) -> Iterator[T]:
         """Walk through a list, a page at a time."""
@@ -118,6 +132,18 @@ class AsyncTransport:
                 except grpc.RpcError as error:
                     failure = _status.error_of_call(error)
                 await asyncio.sleep(attempts.delay_or_raise(failure))
+
+    async def batch(self, batch: Batch) -> list[str | ServiceError]:
+        """Send submissions, and again those that were refused for now.
+
+        Raises:
+            ServiceError: A call as a whole was refused, or not answered in time.
+        """
+        while True:
+            delay = batch.take(await self.call(batch.call))
+            if delay is None:
+                return batch.outcomes
+            await asyncio.sleep(delay)
 
     async def pages(self, pager: Pager[T]) -> AsyncIterator[T]:
         """Walk through a list, a page at a time."""
