@@ -47,8 +47,9 @@ format: setup ## Format Python and protos
 	@$(BIN)/ruff check --fix
 	@$(BIN)/buf format --write
 
-chaos: setup ## Break real processes under load for MINUTES from a SEED, and print what held
-	@$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),5) --seed $(or $(SEED),1) --rate $(or $(RATE),30)
+chaos: setup ## Break real processes under load for MINUTES, or for STEPS, from a SEED; print what held
+	@$(BIN)/python -m tests.chaos $(if $(STEPS),--steps $(STEPS),--minutes $(or $(MINUTES),5)) \
+	  --seed $(or $(SEED),1) --rate $(or $(RATE),30)
 
 simulate: setup ## Run SEEDS (2000) simulated clusters under faults, from FIRST (0) on
 	@PYTHONHASHSEED=0 $(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),2000) --first $(or $(FIRST),0) --jobs $(TEST_WORKERS)

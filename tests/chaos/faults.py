@@ -16,6 +16,7 @@ from tests.chaos.proxy import CUT, DEAF, DRIP, FAIR, MUTE, Proxy, Weather
 _OUTAGE_SECONDS = 1.0
 _PAUSE_SECONDS = LEASE_SECONDS + 1.5
 _KEPT = "older-aof"
+_SERVERS = ("orchestration", "worker-control", "submission", "reaper")
 
 
 @dataclass(frozen=True)
@@ -100,12 +101,12 @@ async def redis_older(scene: Scene) -> None:
     await stores.restart(stores.redis, stores.older_aof(kept))
 
 
-def stormy(weather: Weather, store: str) -> Fault:
+def stormy_store(weather: Weather, store: str) -> Fault:
     """Bad weather between one process and a store, for longer than a lease."""
 
     async def fault(scene: Scene) -> None:
-        role = scene.rng.choice(("orchestration", "worker-control", "submission", "reaper"))
-        await _for_a_while(scene.any_of(role).proxies[store], weather)
+        member = scene.any_of(scene.rng.choice(_SERVERS))
+        await _for_a_while(member.proxies[store], weather)
 
     return fault
 
@@ -150,27 +151,32 @@ STORE_FAULTS: dict[str, Fault] = {
 }
 """What happens to the stores themselves; only one at a time."""
 
-_SERVERS = ("orchestration", "worker-control", "submission", "reaper")
+_WEATHERS = {
+    "cut": CUT,
+    "deaf": DEAF,
+    "mute": MUTE,
+    "slow 1 ms": Weather(delay=0.001),
+    "slow 50 ms": Weather(delay=0.05),
+    "slow 250 ms": Weather(delay=0.25),
+    "drips": DRIP,
+}
+_SERVICES = {"submitters": "submission", "clients": "orchestration", "workers": "worker-control"}
 
 PROCESS_FAULTS: dict[str, Fault] = {
     **{f"{role} killed": killed(role) for role in (*_SERVERS, "worker", "zombie")},
     **{f"{role} paused": paused(role) for role in (*_SERVERS, "worker")},
-    "redis cut": stormy(CUT, "redis"),
-    "redis deaf": stormy(DEAF, "redis"),
-    "redis mute": stormy(MUTE, "redis"),
-    "redis slow 50 ms": stormy(Weather(delay=0.05), "redis"),
-    "redis drips": stormy(DRIP, "redis"),
-    "postgres cut": stormy(CUT, "postgres"),
-    "postgres deaf": stormy(DEAF, "postgres"),
-    "postgres mute": stormy(MUTE, "postgres"),
-    "postgres slow 1 ms": stormy(Weather(delay=0.001), "postgres"),
-    "postgres slow 250 ms": stormy(Weather(delay=0.25), "postgres"),
-    "workers cut": stormy_service(CUT, "worker-control"),
-    "workers mute": stormy_service(MUTE, "worker-control"),
-    "workers slow 250 ms": stormy_service(Weather(delay=0.25), "worker-control"),
-    "clients cut": stormy_service(CUT, "orchestration"),
-    "submitters mute": stormy_service(MUTE, "submission"),
-    "stores half-open": half_open("orchestration", "worker-control"),
+    **{
+        f"{store} {name}": stormy_store(weather, store)
+        for store in ("redis", "postgres")
+        for name, weather in _WEATHERS.items()
+    },
+    **{
+        f"{who} {name}": stormy_service(weather, role)
+        for who, role in _SERVICES.items()
+        for name, weather in _WEATHERS.items()
+    },
+    "stores half-open": half_open(*_SERVERS),
+    "submitters half-open": half_open("submission", clients=True),
     "workers half-open": half_open("worker-control", clients=True),
 }
 """What happens to one process or its network; may come together with a fault of the stores."""

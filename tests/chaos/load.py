@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
 from uuid import uuid4
 
-from flowmesh import AsyncClient, End, Event, FlowmeshError, ServiceError, Snapshot, WatchItem, Workflow
+from flowmesh import (
+    AsyncClient,
+    End,
+    Event,
+    FlowmeshError,
+    ServiceError,
+    Snapshot,
+    Submission,
+    WatchItem,
+    Workflow,
+)
 from tests.chaos.facts import FactLog
+from tests.chaos.progress import Progress
 from tests.chaos.workflows import choose
 
 _CALL_SECONDS = 5.0
 _WATCH_SECONDS = 240.0
+_BATCH = 20
 
 
 @dataclass
@@ -26,11 +38,13 @@ class LoadOptions:
         rate: Executions a second.
         cancelled: The part of them that is cancelled.
         watched: The part of them that is watched.
+        open_limit: How many executions are open at once, where a number of steps is asked for.
     """
 
     rate: float = 15.0
     cancelled: float = 0.1
     watched: float = 0.15
+    open_limit: int = 1_000
 
 
 @dataclass
@@ -57,7 +71,7 @@ class Clients:
 
 @dataclass
 class Load:
-    """Starts executions at a steady rate, whatever becomes of the earlier ones."""
+    """Starts executions: at a steady rate whatever becomes of the earlier ones, or as fast as they end."""
 
     clients: Clients
     log: FactLog
@@ -69,6 +83,7 @@ class Load:
 
     def __post_init__(self) -> None:
         self._work: set[asyncio.Task[None]] = set()
+        self._submitting = 0
 
     async def run(self, seconds: float) -> None:
         """Submit for a while."""
@@ -81,10 +96,23 @@ class Load:
                 number += 1
             await asyncio.sleep(0.02)
 
+    async def run_until(self, steps: int, progress: Progress) -> None:
+        """Keep a bounded number of executions open until so many steps have completed."""
+        number = 0
+        while (await progress.read()).steps < steps:
+            room = self.options.open_limit - progress.last.open - self._submitting
+            for _ in range(room // _BATCH):
+                self._submitting += _BATCH
+                self._work_on(self._batch([self.choose(self.rng) for _ in range(_BATCH)], number))
+                number += _BATCH
+            await asyncio.sleep(0.1)
+
     def spawn(self, workflow: Workflow, number: int) -> None:
         """Submit one execution, and do with it what chance says."""
-        lot = self.rng.random()
-        work = asyncio.create_task(self._execution(workflow, number, lot, self.rng.uniform(0, 0.5)))
+        self._work_on(self._execution(workflow, number))
+
+    def _work_on(self, doing: Coroutine[None, None, None]) -> None:
+        work = asyncio.create_task(doing)
         self._work.add(work)
         work.add_done_callback(self._work.discard)
 
@@ -107,10 +135,14 @@ class Load:
         if self._work:
             await asyncio.wait(self._work)
 
-    async def _execution(self, workflow: Workflow, number: int, lot: float, delay: float) -> None:
+    async def _execution(self, workflow: Workflow, number: int) -> None:
         execution_id = await self._submit(workflow, number)
+        await self._follow(execution_id)
+
+    async def _follow(self, execution_id: str) -> None:
+        lot = self.rng.random()
         if lot < self.options.cancelled:
-            await asyncio.sleep(delay)
+            await asyncio.sleep(self.rng.uniform(0, 0.5))
             await self._cancel(execution_id)
         elif lot < self.options.cancelled + self.options.watched:
             await self._watch(execution_id)
@@ -126,9 +158,43 @@ class Load:
                 self.refused += 1
                 await asyncio.sleep(0.1)
                 continue
-            self.log.write("submitted", handle.id, request_id=request_id)
-            self.accepted += 1
+            self._accepted(handle.id, request_id)
             return handle.id
+
+    async def _batch(self, workflows: Sequence[Workflow], first: int) -> None:
+        """The same for many at once, and then do with each what chance says."""
+        left = [
+            Submission(workflow, {"n": first + number}, request_id=uuid4().hex)
+            for number, workflow in enumerate(workflows)
+        ]
+        try:
+            while left:
+                left = await self._submit_many(left)
+        finally:
+            self._submitting -= len(workflows)
+
+    async def _submit_many(self, wanted: list[Submission]) -> list[Submission]:
+        """Return what is to be submitted again."""
+        client = self.rng.choice(self.clients.submission)
+        try:
+            answers = await client.submit_many(wanted)
+        except ServiceError as error:
+            answers = [error] * len(wanted)
+        refused = []
+        for submission, answer in zip(wanted, answers, strict=True):
+            if isinstance(answer, ServiceError):
+                refused.append(submission)
+            else:
+                self._accepted(answer.id, submission.request_id)
+                self._work_on(self._follow(answer.id))
+        if refused:
+            self.refused += len(refused)
+            await asyncio.sleep(0.1)
+        return refused
+
+    def _accepted(self, execution_id: str, request_id: str) -> None:
+        self.log.write("submitted", execution_id, request_id=request_id)
+        self.accepted += 1
 
     async def _cancel(self, execution_id: str) -> None:
         client = self.rng.choice(self.clients.orchestration)

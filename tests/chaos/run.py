@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from random import Random
 
@@ -15,8 +17,9 @@ from tests.chaos.cluster import ROOT, Cluster, running_cluster
 from tests.chaos.facts import FactLog
 from tests.chaos.faults import PROCESS_FAULTS, SLOW_FAULTS, STORE_FAULTS, Fault, Scene
 from tests.chaos.load import Clients, Load, LoadOptions
+from tests.chaos.progress import Progress
 from tests.chaos.stores import running_stores
-from tests.chaos.workflows import poison
+from tests.chaos.workflows import STEPS, choose_many_steps, poison
 
 _VERDICT_SECONDS = 10.0
 _OPEN = "SELECT count(*) FROM flowmesh.execution WHERE status IN ('PENDING', 'RUNNING', 'CANCELLING')"
@@ -29,23 +32,27 @@ class ChaosOptions:
     Attributes:
         seed: Decides which faults come in which order, and where.
         seconds: How long faults come.
+        steps: How many steps have to complete under faults, whatever time that takes; 0 for `seconds`.
         load: What clients do meanwhile.
         workers: How many honest workers there are.
         zombies: How many workers repeat themselves.
-        poisons: How many tasks kill their worker.
+        poison_every: Seconds between tasks that kill their worker.
         settle_seconds: How long everything may take to end after the last heal.
         pause: The longest wait between two faults.
+        tell_every: Seconds between words about how far a run by steps has come; 0 for none.
         is_long: Whether faults come that take long to be noticed.
     """
 
     seed: int
-    seconds: float
+    seconds: float = 0.0
+    steps: int = 0
     load: LoadOptions = field(default_factory=LoadOptions)
     workers: int = 3
     zombies: int = 1
-    poisons: int = 2
+    poison_every: float = 9.0
     settle_seconds: float = 60.0
     pause: float = 1.0
+    tell_every: float = 0.0
     is_long: bool = False
 
 
@@ -63,6 +70,8 @@ class Outcome:
     """What came of a run."""
 
     accepted: int = 0
+    stormed: float = 0.0
+    steps: int = 0
     faults: list[str] = field(default_factory=list)
     settled_in: float = 0.0
     clients_settled_in: float = 0.0
@@ -87,6 +96,8 @@ class Run:
         self._rng = Random(options.seed)
         self._log = FactLog(cluster.directory / "clients.facts")
         self._outcome = Outcome()
+        self._progress = Progress(cluster.stores, STEPS)
+        self._is_over = False
 
     async def run(self) -> Outcome:
         """Load and faults side by side, then peace."""
@@ -94,6 +105,8 @@ class Run:
         addresses = [self._cluster.addresses(role) for role in ("submission", "orchestration")]
         clients = Clients.of(*addresses)
         load = Load(clients, self._log, Random(self._options.seed + 1), self._options.load)
+        if self._options.steps:
+            load.choose = choose_many_steps
         supervisor = asyncio.create_task(self._supervise())
         try:
             await self._storm(load)
@@ -116,29 +129,54 @@ class Run:
 
     async def _storm(self, load: Load) -> None:
         processes = PROCESS_FAULTS | (SLOW_FAULTS if self._options.is_long else {})
+        started = time.monotonic()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(load.run(self._options.seconds))
+            tasks.create_task(self._load(load))
             tasks.create_task(self._break(STORE_FAULTS))
             tasks.create_task(self._break(processes))
             tasks.create_task(self._poison(load))
+            tasks.create_task(self._tell(started))
+        self._outcome.stormed = time.monotonic() - started
+
+    async def _load(self, load: Load) -> None:
+        """Let clients work; when they have done enough, no further fault comes."""
+        try:
+            if self._options.steps:
+                await load.run_until(self._options.steps, self._progress)
+                self._outcome.steps = self._progress.last.steps
+            else:
+                await load.run(self._options.seconds)
+        finally:
+            self._is_over = True
+
+    async def _tell(self, started: float) -> None:
+        """Say now and then how far it has come, where that is asked for."""
+        while self._options.tell_every:
+            await asyncio.sleep(self._options.tell_every)
+            if self._is_over:
+                return
+            seconds, now = time.monotonic() - started, self._progress.last
+            said = f"{now.steps} steps, {now.open} executions open, {len(self._outcome.faults)} faults"
+            sys.stderr.write(f"{seconds:6.0f} s: {said}\n")
 
     async def _break(self, faults: dict[str, Fault]) -> None:
         """Bring one of these faults after the other, each once before any comes again."""
         rng = Random(self._rng.random())
         scene = Scene(self._cluster, rng)
-        end = time.monotonic() + self._options.seconds
         names: list[str] = []
         while True:
             await asyncio.sleep(rng.uniform(0, self._options.pause))
-            if time.monotonic() > end:
+            if self._is_over:
                 return
             names = names or rng.sample(sorted(faults), len(faults))
             self._outcome.faults.append(names[-1])
             await faults[names.pop()](scene)
 
     async def _poison(self, load: Load) -> None:
-        for number in range(self._options.poisons):
-            await asyncio.sleep(self._options.seconds / (self._options.poisons + 1))
+        for number in count():
+            await asyncio.sleep(self._options.poison_every)
+            if self._is_over:
+                return
             load.spawn(poison(), number)
 
     async def _supervise(self) -> None:

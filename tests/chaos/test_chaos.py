@@ -13,9 +13,9 @@ pytestmark = pytest.mark.chaos
 SEED = 7
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 async def test_nothing_is_lost_and_nothing_happens_twice(tmp_path: Path) -> None:
-    options = ChaosOptions(seed=SEED, seconds=28.0, pause=0.5, settle_seconds=120.0)
+    options = ChaosOptions(seed=SEED, seconds=60.0, pause=0.5, settle_seconds=120.0)
 
     outcome = await run_chaos(options, tmp_path)
 
@@ -23,4 +23,4 @@ async def test_nothing_is_lost_and_nothing_happens_twice(tmp_path: Path) -> None
     assert outcome.verdict.exit_code == 0, (outcome.verdict, outcome.faults)
     assert outcome.open_executions == 0
     assert outcome.accepted > 100
-    assert len(outcome.faults) > 10
+    assert len(outcome.faults) > 30

@@ -56,7 +56,7 @@ def main(address: str, facts: Path, name: str) -> None:
     Worker(
         address,
         tasks=[step, slow, flaky, broken, poison],
-        slots=20,
+        slots=50,
         worker_id=name,
         grace=timedelta(seconds=2),
     ).run_forever()

@@ -38,10 +38,21 @@ def retrying() -> Workflow:
 
 def chain(length: int = 5) -> Workflow:
     """Steps that each take over from the one before."""
-    workflow = Workflow("chain")
+    workflow = Workflow(f"chain-{length}")
     before = workflow.node("step", id="s0", retry=_QUICK, n=workflow.input["n"])
     for number in range(1, length):
         before = workflow.node("step", id=f"s{number}", retry=_QUICK, n=before.output["n"])
+    return workflow
+
+
+def fan(width: int) -> Workflow:
+    """A root, this many branches at once, and a join."""
+    workflow = Workflow(f"fan-{width}")
+    root = workflow.node("step", id="root", retry=_QUICK, n=workflow.input["n"])
+    branches = [
+        workflow.node("step", id=f"b{number}", retry=_QUICK, n=root.output["n"]) for number in range(width)
+    ]
+    workflow.node("step", id="join", retry=_QUICK, after=branches, n=workflow.input["n"])
     return workflow
 
 
@@ -76,3 +87,14 @@ _WEIGHTS = (40, 25, 20, 10, 5)
 def choose(rng: Random) -> Workflow:
     """Draw the workflow of the next execution."""
     return rng.choices(_WORKFLOWS, _WEIGHTS)[0]
+
+
+_MANY_STEPS = (chain(20), fan(50), branching(), retrying(), slow(), failing())
+_MANY_WEIGHTS = (35, 10, 30, 15, 5, 5)
+STEPS = {"chain-20": 20, "fan-50": 52, "branching": 5, "retrying": 2, "slow": 2}
+"""How many nodes at least complete in an execution of each, where it completes."""
+
+
+def choose_many_steps(rng: Random) -> Workflow:
+    """The same where many steps are asked for: about 14 on average."""
+    return rng.choices(_MANY_STEPS, _MANY_WEIGHTS)[0]
