@@ -36,11 +36,15 @@ class GraphCache:
         self._compile = compile_expression
         self._maximum_input_bytes = maximum_input_bytes
         self._graphs: BoundedCache[Definition, Graph] = BoundedCache(maximum_nodes)
+        self._plannings: dict[Definition, asyncio.Task[dict[Definition, Graph]]] = {}
 
-    async def get_many(self, wanted: Collection[Definition]) -> Mapping[Definition, Graph]:
+    async def get_many(
+        self, wanted: Collection[Definition], *, patience: float | None = None
+    ) -> Mapping[Definition, Graph]:
         """Return the graphs of these definitions, with one query for all that are not kept.
 
-        A definition that is not stored is left out.
+        A definition that is not stored is left out, and so is one whose planning is not
+        over after `patience` seconds: it goes on, and `is_planning` until then.
 
         Raises:
             StoreUnavailable: The store does not answer.
@@ -48,12 +52,34 @@ class GraphCache:
         found = {key: graph for key in set(wanted) if (graph := self._graphs.get(key)) is not None}
         missing = [key for key in set(wanted) if key not in found]
         if missing:
-            found.update(await self._load(missing))
+            done, late = await asyncio.wait(self._plannings_of(missing), timeout=patience)
+            for planning in done:
+                found |= {key: graph for key, graph in planning.result().items() if key in missing}
+            if late:
+                found |= {key: graph for key in missing if (graph := self._graphs.get(key)) is not None}
         return found
+
+    def is_planning(self, definition: Definition) -> bool:
+        """Return whether the graph of this definition is on its way."""
+        return definition in self._plannings
+
+    def _plannings_of(self, missing: Collection[Definition]) -> set[asyncio.Task[dict[Definition, Graph]]]:
+        fresh = [key for key in missing if key not in self._plannings]
+        if fresh:
+            planning = asyncio.create_task(self._load(fresh), name="planning of graphs")
+            self._plannings |= dict.fromkeys(fresh, planning)
+            planning.add_done_callback(self._planned)
+        return {self._plannings[key] for key in missing}
+
+    def _planned(self, planning: asyncio.Task[dict[Definition, Graph]]) -> None:
+        self._plannings = {key: each for key, each in self._plannings.items() if each is not planning}
+        if not planning.cancelled():
+            planning.exception()  # whoever waits sees it too
 
     async def _load(self, missing: Collection[Definition]) -> dict[Definition, Graph]:
         loaded = {}
-        for key, workflow in (await self._store.definitions(missing)).items():
+        stored = await self._store.definitions(missing)
+        for key, workflow in sorted(stored.items(), key=lambda item: len(item[1].nodes)):
             graph = await self._plan(workflow, key[1])
             self._graphs.put(key, graph, weight=len(graph.nodes))
             loaded[key] = graph

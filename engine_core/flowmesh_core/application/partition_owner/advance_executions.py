@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from flowmesh_core.application.member_session import MemberLease
 from flowmesh_core.application.partition_owner.decide_spans import DecideSpans
 from flowmesh_core.application.partition_owner.event_counts import count_events
-from flowmesh_core.application.partition_owner.load_executions import LoadExecutions
+from flowmesh_core.application.partition_owner.load_executions import Loaded, LoadExecutions
 from flowmesh_core.application.partition_owner.outgoing import BatchResult
 from flowmesh_core.application.partition_owner.owned_partition import LiveExecution, OwnedPartition
+from flowmesh_core.application.partition_owner.settings import OwnerSettings
 from flowmesh_core.application.partition_owner.timers import TimerHeap
 from flowmesh_core.domain.commands import StartTask
 from flowmesh_core.domain.identity import ExecutionKey
@@ -50,7 +51,9 @@ class AdvanceExecutions:
     history or in doubt: the caller drops it.
     """
 
-    def __init__(self, ports: AdvancePorts, lease: MemberLease, timers: TimerHeap, window: int) -> None:
+    def __init__(
+        self, ports: AdvancePorts, lease: MemberLease, timers: TimerHeap, settings: OwnerSettings
+    ) -> None:
         """Write under `lease`; new timers go into `timers`."""
         self._history = ports.history
         self._outbox = ports.outbox
@@ -59,12 +62,15 @@ class AdvanceExecutions:
         self._telemetry = ports.telemetry
         self._lease = lease
         self._timers = timers
-        self._window = window
+        self._settings = settings
 
     async def advance(
         self, partitions: Mapping[int, OwnedPartition], batch: Sequence[DeliveredCommand]
-    ) -> None:
+    ) -> Sequence[DeliveredCommand]:
         """Decide `batch`, make the decisions durable, and send what follows from them.
+
+        Returns:
+            The commands whose graphs are still being planned; nothing was done to them.
 
         Raises:
             LeaseUnsafe: The lease may be over.
@@ -74,9 +80,9 @@ class AdvanceExecutions:
             StoreUnavailable: Nothing was written, or not everything was sent.
             TransportLost: What was sent before may be gone.
         """
-        broken = await self._load_strangers(partitions, batch)
+        strangers = await self._load_strangers(partitions, batch)
         now = self._clock.now()
-        decided = _Decided(BatchResult(now), DecideSpans(self._telemetry), broken)
+        decided = _Decided(BatchResult(now), DecideSpans(self._telemetry), strangers)
         for delivered in batch:
             self._decide(partitions[delivered.envelope.partition], delivered, now, decided)
         try:
@@ -87,7 +93,8 @@ class AdvanceExecutions:
             raise
         decided.spans.end()
         self._settle(partitions, decided.touched.values())
-        self._telemetry.count("flowmesh.commands.decided", len(batch))
+        self._telemetry.count("flowmesh.commands.decided", len(batch) - len(decided.late))
+        return decided.late
 
     async def refuse(self, delivered: DeliveredCommand) -> None:
         """Answer a command that cannot be made durable whatever one does, so that it does not come back.
@@ -104,22 +111,22 @@ class AdvanceExecutions:
 
     async def _load_strangers(
         self, partitions: Mapping[int, OwnedPartition], batch: Sequence[DeliveredCommand]
-    ) -> frozenset[ExecutionKey]:
-        """Load what the batch needs and memory lacks; return what is stored but cannot be loaded."""
+    ) -> Loaded:
+        """Load what the batch needs and memory lacks."""
         strangers: dict[ExecutionKey, int] = {}
         for delivered in batch:
             envelope = delivered.envelope
             if envelope.command.key not in partitions[envelope.partition].executions:
                 strangers[envelope.command.key] = envelope.partition
         if not strangers:
-            return frozenset()
-        loaded = await self._loader.load(strangers)
+            return Loaded({})
+        loaded = await self._loader.load(strangers, patience=self._settings.graph_patience)
         for key, live in loaded.executions.items():
             # A command that came by a wrong partition finds no execution there.
             if live.partition == strangers[key]:
                 partitions[live.partition].add(live)
                 self._timers.add_all(live)
-        return loaded.broken
+        return loaded
 
     def _decide(
         self, owned: OwnedPartition, delivered: DeliveredCommand, now: Micros, decided: _Decided
@@ -130,10 +137,10 @@ class AdvanceExecutions:
             return
         live = owned.executions.get(command.key)
         if live is None:
-            decided.refuse(delivered)
+            decided.do_without(delivered)
             return
         try:
-            transition = step(live.state, command, now, self._window)
+            transition = step(live.state, command, now, self._settings.window)
         except Exception:
             _logger.exception(
                 "execution %s: %s cannot be decided",
@@ -190,20 +197,25 @@ class AdvanceExecutions:
 class _Decided:
     """A batch while it is decided."""
 
-    def __init__(self, result: BatchResult, spans: DecideSpans, broken: frozenset[ExecutionKey]) -> None:
+    def __init__(self, result: BatchResult, spans: DecideSpans, strangers: Loaded) -> None:
         self.result = result
         self.spans = spans
         self.touched: dict[ExecutionKey, LiveExecution] = {}
         self.poisoned: set[ExecutionKey] = set()
-        self._broken = broken
+        self.late: list[DeliveredCommand] = []
+        self._strangers = strangers
 
     def take(self, live: LiveExecution, delivered: DeliveredCommand, transition: Transition) -> None:
         self.touched[live.state.key] = live
         self.result.add(live, delivered, transition)
         self.spans.begin(live, delivered.envelope, transition.verdict)
 
-    def refuse(self, delivered: DeliveredCommand) -> None:
-        """Answer for an execution that is not there; the task of one that cannot be loaded stays."""
+    def do_without(self, delivered: DeliveredCommand) -> None:
+        """Answer for an execution that is not there, unless it is late; the task of a broken one stays."""
+        key = delivered.envelope.command.key
+        if key in self._strangers.late:
+            self.late.append(delivered)
+            return
         self.result.answer(delivered, Verdict.UNKNOWN)
-        if delivered.envelope.command.key not in self._broken:
+        if key not in self._strangers.broken:
             self.result.remove_entry(delivered)

@@ -83,11 +83,13 @@ class Lane:
         self._settings = settings
         self._on_drop = on_drop
         self._timers = TimerHeap()
-        self._advance = AdvanceExecutions(ports, lease, self._timers, settings.window)
+        self._advance = AdvanceExecutions(ports, lease, self._timers, settings)
         self._partitions: dict[int, OwnedPartition] = {}
         # Both spare each turn a walk over all partitions.
         self._numbers: tuple[int, ...] = ()
         self._behind: set[int] = set()
+        self._late: list[DeliveredCommand] = []
+        self._look_at = 0.0
         self._backoff = Backoff(ports.clock)
         self._limit = settings.batch
         self._cap = settings.turn
@@ -211,6 +213,8 @@ class Lane:
 
     def _wait(self) -> float:
         longest = self._settings.receive_wait
+        if self._late:
+            longest = min(longest, max(0.0, self._look_at - self._clock.monotonic()))
         due = self._timers.next_due()
         if due is None:
             return longest
@@ -223,6 +227,9 @@ class Lane:
             owned = self._partitions[number]
             work.extend(owned.backlog.popleft() for _ in range(min(limit, len(owned.backlog))))
             self._note_backlog(owned)
+        if self._late and self._clock.monotonic() >= self._look_at:
+            work.extend(self._late)
+            self._late = []
         for live, command in self._timers.pop_due(self._clock.now(), limit):
             owned_by = self._partitions.get(live.partition)
             if owned_by is not None and owned_by.executions.get(live.state.key) is live:
@@ -240,10 +247,13 @@ class Lane:
             return
         involved = {delivered.envelope.partition for delivered in batch}
         try:
-            await self._advance.advance(self._partitions, batch)
+            late = await self._advance.advance(self._partitions, batch)
             self._cap = min(self._settings.turn, self._cap * 2)
             for number in involved:
                 self._note_backlog(self._partitions[number])
+            if late:
+                self._late.extend(late)
+                self._look_at = self._clock.monotonic() + self._settings.graph_look
         except OwnershipLost as lost:
             self._drop(lost.partitions & involved, DropReason.LOST)
             self._drop(involved - lost.partitions, DropReason.DOUBT)
@@ -295,6 +305,7 @@ class Lane:
             self._partitions.pop(number, None)
         self._numbers = tuple(self._partitions)
         self._behind.intersection_update(self._numbers)
+        self._late = [each for each in self._late if each.envelope.partition in self._partitions]
         self._timers.forget(frozenset(partitions))
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from flowmesh_core.application.graph_cache import GraphCache
+from flowmesh_core.application.graph_cache import Definition, GraphCache
 from flowmesh_core.application.partition_owner.owned_partition import LiveExecution
 from flowmesh_core.domain.events import Event
 from flowmesh_core.domain.evolve import fold
@@ -31,10 +31,16 @@ class Loaded:
         broken: Those that are stored but could not: their definition is gone or
             is not understood by this version, or their history is not, or does not fold.
             Another version may own them one day, so nothing is done to them.
+        late: Those whose graphs are still being planned.
     """
 
     executions: dict[ExecutionKey, LiveExecution]
-    broken: frozenset[ExecutionKey]
+    broken: frozenset[ExecutionKey] = frozenset()
+    late: frozenset[ExecutionKey] = frozenset()
+
+    def __or__(self, other: Loaded) -> Loaded:
+        """Return what either holds."""
+        return Loaded(self.executions | other.executions, self.broken | other.broken, self.late | other.late)
 
 
 class LoadExecutions:
@@ -49,49 +55,59 @@ class LoadExecutions:
         self._graphs = graphs
         self._telemetry = telemetry
 
-    async def load(self, keys: Collection[ExecutionKey]) -> Loaded:
+    async def load(self, keys: Collection[ExecutionKey], *, patience: float | None = None) -> Loaded:
         """Return the executions of `keys` that exist, with at most three queries for all of them.
 
-        What newer code wrote costs more queries: it is looked for by halves.
+        What newer code wrote costs more queries: it is looked for by halves. Graphs
+        that are not planned after `patience` seconds are not waited for.
 
         Raises:
             StoreUnavailable: The store does not answer.
         """
         try:
-            loaded = await self._load(keys)
+            loaded = await self._load(keys, patience)
         except Undecodable as error:
-            return await self._without_unreadable(list(keys), error)
+            return await self._without_unreadable(list(keys), error, patience)
         if loaded.broken:
             self._telemetry.count("flowmesh.executions.unreadable", len(loaded.broken))
         return loaded
 
-    async def _without_unreadable(self, keys: Sequence[ExecutionKey], error: Undecodable) -> Loaded:
+    async def _without_unreadable(
+        self, keys: Sequence[ExecutionKey], error: Undecodable, patience: float | None
+    ) -> Loaded:
         if len(keys) == 1:
             _logger.error("execution %s cannot be read: %s", keys[0], error, extra=keys[0]._asdict())
             self._telemetry.count("flowmesh.executions.unreadable")
             return Loaded({}, frozenset(keys))
         middle = len(keys) // 2
-        first, second = await self.load(keys[:middle]), await self.load(keys[middle:])
-        return Loaded(first.executions | second.executions, first.broken | second.broken)
+        halves = [await self.load(half, patience=patience) for half in (keys[:middle], keys[middle:])]
+        return halves[0] | halves[1]
 
-    async def _load(self, keys: Collection[ExecutionKey]) -> Loaded:
+    async def _load(self, keys: Collection[ExecutionKey], patience: float | None) -> Loaded:
         records = await self._executions.get_many(keys)
-        graphs = await self._graphs.get_many(
-            {(record.key.namespace, record.workflow_digest) for record in records}
-        )
+        graphs = await self._graphs.get_many({_definition(record) for record in records}, patience=patience)
+        late = {record.key for record in records if self._is_late(_definition(record), graphs)}
         # What was never started has no history yet.
-        begun = [record.key for record in records if record.status is not ExecutionStatus.PENDING]
+        begun = {record.key for record in records if record.status is not ExecutionStatus.PENDING} - late
         histories = await self._history.read_many(begun) if begun else {}
         executions = {}
         broken = set()
         for record in records:
-            graph = graphs.get((record.key.namespace, record.workflow_digest))
-            live = _fold(record, graph, histories.get(record.key, ()))
+            if record.key in late:
+                continue
+            live = _fold(record, graphs.get(_definition(record)), histories.get(record.key, ()))
             if live is None:
                 broken.add(record.key)
             else:
                 executions[record.key] = live
-        return Loaded(executions, frozenset(broken))
+        return Loaded(executions, frozenset(broken), frozenset(late))
+
+    def _is_late(self, definition: Definition, graphs: Mapping[Definition, Graph]) -> bool:
+        return definition not in graphs and self._graphs.is_planning(definition)
+
+
+def _definition(record: ExecutionRecord) -> Definition:
+    return (record.key.namespace, record.workflow_digest)
 
 
 def _fold(record: ExecutionRecord, graph: Graph | None, events: Sequence[Event]) -> LiveExecution | None:

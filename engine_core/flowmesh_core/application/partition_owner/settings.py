@@ -21,6 +21,9 @@ class OwnerSettings:
         gateway_grace: How many seconds an owner that has just become one takes no
             gateway for dead. After an outage of the store all members come back
             under new ids, and workers bring their tasks along.
+        graph_patience: How many seconds a batch waits for a graph to be planned; a
+            larger one goes on being planned, and its commands come later.
+        graph_look: How often it is looked whether it is, in seconds.
         takeover_partitions: How many partitions are loaded at once.
         takeover_executions: How many histories are read in one query.
         lost_tasks_interval: How often it is looked whether waiting tasks are still
@@ -34,6 +37,8 @@ class OwnerSettings:
     batch_bytes: int = 16 * 1024 * 1024
     receive_wait: float = 0.25
     gateway_grace: float = 0.0
+    graph_patience: float = 0.2
+    graph_look: float = 0.05
     takeover_partitions: int = 64
     takeover_executions: int = 250
     lost_tasks_interval: float = 4.0

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
 
 from flowmesh_core.adapters.memory.database import MemoryDatabase
 from flowmesh_core.adapters.memory.execution_store import MemoryExecutionStore
 from flowmesh_core.adapters.memory.history_store import MemoryHistoryStore
 from flowmesh_core.adapters.memory.membership import MemoryMembership
 from flowmesh_core.adapters.memory.outbox import MemoryOutbox
+from flowmesh_core.adapters.memory.workflow_store import MemoryWorkflowStore
 from flowmesh_core.domain.errors import StoreUnavailable
 from flowmesh_core.domain.identity import ExecutionKey
+from flowmesh_core.domain.workflow import Workflow
 from flowmesh_core.ports.command_log import QueueEntry
 from flowmesh_core.ports.execution_store import ExecutionRecord
 from flowmesh_core.ports.history_store import AppendOutcomeUnknown, HistoryBatch
@@ -130,3 +133,17 @@ class UnreadableExecutions(_Failing, MemoryExecutionStore):
     async def get_many(self, keys: Collection[ExecutionKey]) -> Sequence[ExecutionRecord]:
         self.reads += 1
         return await super().get_many(keys)
+
+
+class SlowWorkflows(MemoryWorkflowStore):
+    """Takes its time over one definition."""
+
+    def __init__(self, database: MemoryDatabase, slow: str) -> None:
+        super().__init__(database)
+        self._slow = slow
+        self.gate = asyncio.Event()
+
+    async def definitions(self, wanted: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Workflow]:
+        if any(digest == self._slow for _, digest in wanted):
+            await self.gate.wait()
+        return await super().definitions(wanted)
