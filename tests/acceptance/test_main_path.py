@@ -10,7 +10,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -21,23 +20,20 @@ from flowmesh import (
     AlreadyExistsError,
     BlockedOn,
     Client,
-    Event,
     EventType,
     ExecutionCancelled,
     ExecutionFailed,
-    ExecutionHandle,
     ExecutionState,
     IdempotencyMismatchError,
     Jitter,
     NodeState,
     RetryPolicy,
-    Snapshot,
     TaskError,
-    Worker,
     Workflow,
     current_task,
     task,
 )
+from tests.acceptance.working import watch_until, working
 
 QUICK = RetryPolicy(initial_interval=timedelta(milliseconds=20), jitter=Jitter.NONE, maximum_attempts=3)
 
@@ -52,30 +48,6 @@ def namespace() -> str:
 def client(address: str, namespace: str) -> Iterator[Client]:
     with Client(address, namespace=namespace) as connected:
         yield connected
-
-
-@contextmanager
-def working(address: str, namespace: str, *tasks: object, slots: int = 20) -> Iterator[Worker]:
-    """Run a worker on a thread of its own."""
-    worker = Worker(address, tasks=list(tasks), namespace=namespace, slots=slots)  # type: ignore[arg-type]
-    thread = threading.Thread(target=lambda: asyncio.run(worker.run()))
-    thread.start()
-    try:
-        yield worker
-    finally:
-        worker.stop()
-        thread.join(40)
-        assert not thread.is_alive()
-
-
-def watch_until(handle: ExecutionHandle, state: NodeState, event: EventType) -> None:
-    """Follow an execution until a node of it is in a state."""
-    for item in handle.watch(timeout=20):
-        if isinstance(item, Event) and item.type is event:
-            return
-        if isinstance(item, Snapshot) and any(node.state is state for node in item.execution.nodes):
-            return
-    raise AssertionError(f"no node was ever {state}")
 
 
 @task

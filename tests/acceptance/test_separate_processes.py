@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import pytest
 
-from flowmesh import Client, Workflow
+from flowmesh import Client, EventType, NodeState, Workflow, current_task, task
 from tests.acceptance.histories import assert_dependencies_respected
 from tests.acceptance.processes import COMMAND, end, flowmesh, free_ports, ready_address
+from tests.acceptance.working import watch_until, working
 
 ROLES = ("submission", "orchestration", "worker-control", "reaper")
 EXECUTIONS = 40
@@ -53,6 +55,12 @@ class Cluster:
         process.wait()
         assert process.stdout is not None
         process.stdout.close()
+
+    def ask_to_end(self, name: str) -> int:
+        """End a process gracefully and return its exit code."""
+        process = self.processes.pop(name)
+        end(process)
+        return process.returncode
 
     def stop(self) -> None:
         """End everything gracefully; a process that does not end fails the test."""
@@ -126,6 +134,40 @@ def submit_through(cluster: Cluster, workflow: Workflow) -> list[str]:
     """Submit through the replica that no test kills."""
     with Client(cluster.address("submission-2")) as client:
         return [client.submit(workflow, {"n": n}).id for n in range(5)]
+
+
+@pytest.mark.timeout(120)
+def test_every_role_that_is_asked_to_end_hands_over_what_it_has(cluster: Cluster) -> None:
+    may_end = threading.Event()
+
+    @task
+    def long() -> int:
+        assert may_end.wait(60)
+        return current_task().attempt
+
+    workflow = Workflow("long")
+    workflow.node(long, id="long")
+    gateways = f"ipv4:{cluster.address('worker-control-1')},{cluster.address('worker-control-2')}"
+    ids: list[str] = []
+    with (
+        working(gateways, "slow", long),
+        Client(cluster.address("submission-2"), namespace="slow") as submission,
+        Client(cluster.address("orchestration-2"), namespace="slow") as orchestration,
+        Client(cluster.address("orchestration-2")) as others,
+    ):
+        handle = orchestration.handle(submission.submit(workflow).id)
+        watch_until(handle, NodeState.RUNNING, EventType.NODE_STARTED)
+        for role in ROLES:
+            ids += submit_through(cluster, branching())
+            assert cluster.ask_to_end(f"{role}-1") == 0, role
+            ids += submit_through(cluster, branching())
+            (node,) = handle.describe().nodes
+            assert (node.state, node.attempt) == (NodeState.RUNNING, 1), role
+        may_end.set()
+        assert handle.result(timeout=40) == {"long": 1}
+        for execution_id in ids:
+            others.handle(execution_id).result(timeout=40)
+            assert_dependencies_respected(branching(), others.events(execution_id, page_size=1000))
 
 
 def test_a_process_that_disagrees_is_refused_and_the_others_are_healthy(cluster: Cluster) -> None:

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import subprocess
 from typing import TYPE_CHECKING
 
 import grpc
@@ -10,6 +8,7 @@ import pytest
 
 import flowmesh
 from flowmesh.v1 import submission_service_pb2 as submission
+from tests.certificates import self_signed
 
 from .scripted_server import ScriptedServer
 
@@ -17,18 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-if shutil.which("openssl") is None:
-    pytest.skip("no openssl to make a certificate with", allow_module_level=True)
-
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> tuple[bytes, bytes]:
-    """A key and a certificate for 127.0.0.1 that signs itself."""
-    key, chain = tmp_path / "key.pem", tmp_path / "chain.pem"
-    made = "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
-    command = ["openssl", *made.split(), "-keyout", str(key), "-out", str(chain)]
-    subprocess.run(command, check=True, capture_output=True, timeout=30)
-    return key.read_bytes(), chain.read_bytes()
+    """A key and a certificate."""
+    made = self_signed(tmp_path)
+    return made.key.read_bytes(), made.chain.read_bytes()
 
 
 @pytest.fixture
