@@ -57,6 +57,15 @@ simulate: setup ## Run SEEDS (2000) simulated clusters under faults, from FIRST 
 bench: setup ## Measure; takes minutes and wants an idle machine
 	@$(BIN)/python -m pytest tests/benchmarks -m benchmark -s $(BENCH)
 
+bench-growth: setup ## Measure how costs grow with size, or some CURVES of them: what is steeper than it should be is named
+	@$(BIN)/python -m tests.benchmarks.growth $(CURVES)
+
+bench-plots: setup ## Draw what bench-growth found, or what is in the file GROWTH
+	@$(BIN)/python -m tests.benchmarks.growth.plots $(or $(GROWTH),.cache/bench/growth.json) tests/benchmarks/plots
+
+bench-idle: setup ## Measure an idle system, and memory before, in and after load
+	@$(BIN)/python -m tests.benchmarks.idle
+
 bench-guard: setup ## Fail when a step became clearly dearer; RENEW=1 accepts what it asks of the stores now
 	@$(BIN)/python -m pytest $(GUARD) $(if $(RENEW),--bench-renew)
 
@@ -75,4 +84,4 @@ $(STAMP): requirements.lock pyproject.toml clients/python/pyproject.toml
 	@.ci/setup "$(PYTHON)" $(VENV)
 	@touch $@
 
-.PHONY: help setup demo test faults static check lint format chaos simulate bench bench-guard generate lock clean
+.PHONY: help setup demo test faults static check lint format chaos simulate bench bench-growth bench-plots bench-idle bench-guard generate lock clean

@@ -57,6 +57,15 @@ def command(pid: int) -> str:
         return ""
 
 
+def resident(pid: int) -> int:
+    """Return the bytes of memory that a process has in use; none when it is gone."""
+    try:
+        pages = (_PROC / str(pid) / "statm").read_text().split()[1]
+    except OSError:
+        return 0
+    return int(pages) * os.sysconf("SC_PAGESIZE")
+
+
 def _cpu_seconds(pid: int) -> float:
     """Of a process and the children that it waited for; nothing when it is gone."""
     try:

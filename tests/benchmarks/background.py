@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 
 from flowmesh_core.adapters.codec.events import decode_events
 from flowmesh_core.domain.events import NodeAttemptFailed
@@ -15,25 +17,24 @@ from tests.benchmarks.workloads import waiting
 
 _PATIENCE = 120.0
 _PER_PROCESS = 500
+_TOGETHER = 10_000
 _LAST_ROWS = """
 SELECT DISTINCT ON (execution_id) execution_id, schema_version, first_sequence, body FROM flowmesh.history
 WHERE namespace = 'default' AND execution_id = ANY ($1::text[]) ORDER BY execution_id, first_sequence DESC
 """
 
 
-@asynccontextmanager
-async def waiting_executions(stack: Stack, count: int) -> AsyncIterator[list[str]]:
+async def waiting_executions(stack: Stack, count: int) -> list[str]:
     """Have so many executions wait for a retry; needs workers with the failing handler."""
-    if not count:
-        yield []
-        return
-    job = Job([waiting()], 0, count, 2, "bulk")
-    ids = (await stack.clients[0].run(job)).ids
-    async with asyncio.timeout(_PATIENCE):
-        missing = ids
-        while missing := await _not_waiting(stack, missing):
-            await asyncio.sleep(0.5)
-    yield ids
+    ids: list[str] = []
+    while len(ids) < count:  # not all at once, which would be refused as too much
+        job = Job([waiting()], len(ids), min(_TOGETHER, count - len(ids)), 2, "bulk")
+        fresh = (await stack.clients[0].run(job)).ids
+        ids += fresh
+        async with asyncio.timeout(_PATIENCE):
+            while fresh := await _not_waiting(stack, fresh):
+                await asyncio.sleep(0.5)
+    return ids
 
 
 async def _not_waiting(stack: Stack, ids: Sequence[str]) -> list[str]:
@@ -47,17 +48,31 @@ async def _not_waiting(stack: Stack, ids: Sequence[str]) -> list[str]:
 
 
 @asynccontextmanager
-async def watched(stack: Stack, ids: Sequence[str]) -> AsyncIterator[None]:
-    """Have each of these executions watched by somebody, each from a stream of its own."""
+async def watched(stack: Stack, ids: Sequence[str]) -> AsyncIterator[Watchers]:
+    """Have each of these watched by somebody, from a stream of its own; an id may come more than once."""
     doors = stack.addresses("orchestration")
     with ExitStack() as processes:
+        watchers = Watchers()
         for number, start in enumerate(range(0, len(ids), _PER_PROCESS)):
             process = processes.enter_context(python_process("watcher_process", doors[number % len(doors)]))
             assert process.stdin is not None
-            assert process.stdout is not None
             process.stdin.write(json.dumps(list(ids[start : start + _PER_PROCESS])) + "\n")
             process.stdin.flush()
+            watchers.processes.append(process)
+        await watchers.say("ready")
+        yield watchers
+
+
+@dataclass
+class Watchers:
+    """Processes with watchers."""
+
+    processes: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    async def say(self, word: str) -> None:
+        """Wait until all said that they are `ready`, or `done`."""
+        for process in self.processes:
+            assert process.stdout is not None
             async with asyncio.timeout(_PATIENCE):
                 line = await asyncio.to_thread(process.stdout.readline)
-            assert line, "watchers ended; their error is above"
-        yield
+            assert line.strip() == word, "watchers ended; their error is above"

@@ -105,13 +105,13 @@ def table(results: Results) -> str:
         "raw ceiling, steps/s: "
         + ", ".join(f"{rate:,.0f} with {n} in flight" for n, rate in results["ceiling"].items()),
         "",
-        *_aligned([_COLUMNS, *(_row(name, results) for name in results["workloads"])]),
+        *aligned([_COLUMNS, *(_row(name, results) for name in results["workloads"])]),
         "",
         "CPU µs per step, by kind of process",
-        *_aligned(_cpu_rows(results)),
+        *aligned(_cpu_rows(results)),
         "",
         "the stores per step",
-        *_aligned(_store_rows(results)),
+        *aligned(_store_rows(results)),
         "",
     ]
     return "\n".join(lines)
@@ -174,7 +174,8 @@ def _store_rows(results: Results) -> list[tuple[str, ...]]:
     return [head, *rows]
 
 
-def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Lay out rows, the first cell of each to the left."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(
@@ -191,7 +192,7 @@ def comparison(before: Results, after: Results) -> str:
         old = before["workloads"].get(name)
         if old is not None:
             rows.append((name, *_ratios(old["median"], new["median"]), _shares(name, before, after)))
-    return "\n".join(_aligned(rows))
+    return "\n".join(aligned(rows))
 
 
 def _ratios(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

@@ -61,7 +61,8 @@ async def test_speed(stack: Stack, request: pytest.FixtureRequest) -> None:
 async def _runs(stack: Stack, load: Workload, count: int) -> tuple[list[Run], dict[str, float]]:
     """Measure a load; what the stores did for it is over all its runs."""
     with stack.workers(load.handlers):
-        async with waiting_executions(stack, load.timers) as ids, watched(stack, ids[: load.watchers]):
+        ids = await waiting_executions(stack, load.timers)
+        async with watched(stack, ids[: load.watchers]):
             await measure(stack, load, warm_up=True)
             before = await stack.gauges.settled()
             runs = [await measure(stack, load) for _ in range(count)]

@@ -61,6 +61,14 @@ def chain(length: int, handler: str = HANDLER) -> Graph:
     return _graph(f"chain-{length}", nodes)
 
 
+def passing(length: int, size: int) -> Graph:
+    """A chain in which each node is given what the one before returned, so many bytes."""
+    graph = chain(length, f"{SIZED}{size}")
+    for node in graph["dag"]["nodes"][1:]:
+        node["config"] = {"d": f"{{{{ {node['dependencies'][0]}.output.d }}}}"}
+    return {**graph, "name": f"passing-{length}"}
+
+
 def waiting() -> Graph:
     """One node that fails at once and is tried again after a day."""
     policy = {
