@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from flowmesh_core.domain.failure import Failure
 from flowmesh_core.domain.identity import ExecutionKey
 from flowmesh_core.domain.payload import Payload
+from flowmesh_core.domain.record import record
 from flowmesh_core.domain.states import LostCause
 from flowmesh_core.domain.time import Micros
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Command:
     """The base of all commands: about which execution."""
 
     key: ExecutionKey
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class StartExecution(Command):
     """Begin an accepted execution."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class CancelExecution(Command):
     """Stop an execution; running tasks get `grace` to report."""
 
@@ -31,12 +30,12 @@ class CancelExecution(Command):
     grace: Micros
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ExpireCancelGrace(Command):
     """Timer: the grace of a cancel has passed."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TaskCommand(Command):
     """The base of commands about an attempt of a node."""
 
@@ -44,7 +43,7 @@ class TaskCommand(Command):
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class StartTask(TaskCommand):
     """Record that a worker runs the attempt."""
 
@@ -53,7 +52,7 @@ class StartTask(TaskCommand):
     started_at: Micros
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class CompleteTask(TaskCommand):
     """Record that the handler returned."""
 
@@ -62,7 +61,7 @@ class CompleteTask(TaskCommand):
     started_at: Micros | None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class FailTask(TaskCommand):
     """Record that the attempt failed, by its handler or by a time limit."""
 
@@ -73,24 +72,24 @@ class FailTask(TaskCommand):
     next_retry_delay: Micros | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class LoseTask(TaskCommand):
     """Record that nobody runs the attempt any more."""
 
     cause: LostCause
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AcknowledgeTaskCancel(TaskCommand):
     """Record that the handler stopped because it was told to."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class RetryTask(TaskCommand):
     """Timer: the back-off after the failed `attempt` has passed."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class RedispatchTasks(Command):
     """Takeover: dispatch again, as new attempts, what was scheduled after `dispatched_sequence`."""
 

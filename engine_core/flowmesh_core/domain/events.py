@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from flowmesh_core.domain.failure import Failure
 from flowmesh_core.domain.payload import Payload
+from flowmesh_core.domain.record import record
 from flowmesh_core.domain.states import LostCause, SkipReason
 from flowmesh_core.domain.time import Micros
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Event:
     """The base of all events.
 
@@ -23,12 +22,12 @@ class Event:
     at: Micros
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ExecutionStarted(Event):
     """An owner began the execution."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ExecutionCancelRequested(Event):
     """A cancel was accepted; running tasks have until `deadline`."""
 
@@ -36,45 +35,45 @@ class ExecutionCancelRequested(Event):
     deadline: Micros
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ExecutionCompleted(Event):
     """Every node ended and none failed."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ExecutionFailed(Event):
     """Every node ended and at least one failed; `failure` is of the first that did."""
 
     failure: Failure
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ExecutionCancelled(Event):
     """Every node ended after a cancel."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class NodeEvent(Event):
     """The base of events about a node, which is named by its index in the graph."""
 
     node: int
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class AttemptEvent(NodeEvent):
     """The base of events about an attempt, counted from 1."""
 
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class NodeScheduled(AttemptEvent):
     """The attempt is ready for workers."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class NodeStarted(AttemptEvent):
     """A worker runs the attempt, reached through `gateway_id`."""
 
@@ -83,7 +82,7 @@ class NodeStarted(AttemptEvent):
     started_at: Micros
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class NodeCompleted(AttemptEvent):
     """The handler returned `output`."""
 
@@ -92,7 +91,7 @@ class NodeCompleted(AttemptEvent):
     started_at: Micros | None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class NodeAttemptFailed(AttemptEvent):
     """The attempt failed; another is due at `next_attempt_at`."""
 
@@ -102,14 +101,14 @@ class NodeAttemptFailed(AttemptEvent):
     next_attempt_at: Micros
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class NodeAttemptLost(AttemptEvent):
     """The attempt ended without a verdict; a `NodeScheduled` follows at once."""
 
     cause: LostCause
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class NodeFailed(AttemptEvent):
     """The node ended as failed; attempt 0 means that it was never scheduled."""
 
@@ -118,18 +117,18 @@ class NodeFailed(AttemptEvent):
     started_at: Micros | None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class NodeSkipped(NodeEvent):
     """The node is not needed."""
 
     reason: SkipReason
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class NodeUpstreamFailed(NodeEvent):
     """A node that this one depends on failed."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class NodeCancelled(AttemptEvent):
     """The node was cancelled; attempt 0 means that it was never scheduled."""

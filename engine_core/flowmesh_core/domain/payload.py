@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import chain
+
+from flowmesh_core.domain.record import record
 
 JSON = "application/json"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Payload:
     """Exact bytes and what they are.
 
@@ -25,6 +26,8 @@ class Payload:
     @property
     def size(self) -> int:
         """The bytes that count against limits: everything, but for the usual content type."""
+        if self.is_json and not self.metadata:
+            return len(self.data)
         remarks = () if self.is_json else (self.content_type,)
         return len(self.data) + sum(len(text.encode()) for text in chain(remarks, *self.metadata))
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 
 from flowmesh_core.domain.events import Event
 from flowmesh_core.domain.payload import Payload
+from flowmesh_core.domain.record import record
 
 
 class Verdict(IntEnum):
@@ -22,7 +22,7 @@ class Verdict(IntEnum):
     """There is no such execution or node."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Dispatch:
     """An attempt to hand to workers, with its resolved input."""
 
@@ -31,7 +31,7 @@ class Dispatch:
     input: Payload
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Withdrawal:
     """An attempt to take back: from the queue, or from the gateway that runs it."""
 
@@ -41,7 +41,7 @@ class Withdrawal:
     """Empty when no gateway has reported that it runs."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Transition:
     """What to append, and what to do after the append.
 

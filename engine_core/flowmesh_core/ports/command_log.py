@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from flowmesh_core.domain.commands import Command
+from flowmesh_core.domain.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class QueueEntry:
     """Where a task lies in the task queue: what to remove when its attempt has ended."""
 
@@ -18,7 +18,7 @@ class QueueEntry:
     entry_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class CommandEnvelope:
     """A command and who wants to hear of it.
 
@@ -40,7 +40,7 @@ class CommandEnvelope:
     traceparent: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class DeliveredCommand:
     """A command as its owner receives it; `entry_id` is what to acknowledge."""
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import Protocol
 
 from flowmesh_core.domain.failure import Failure
 from flowmesh_core.domain.identity import ExecutionKey
 from flowmesh_core.domain.payload import NULL, Payload
+from flowmesh_core.domain.record import record
 from flowmesh_core.domain.states import ExecutionStatus
 from flowmesh_core.domain.time import Micros
 from flowmesh_core.domain.workflow import Workflow
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class NewExecution:
     """An execution to be accepted.
 
@@ -61,7 +62,7 @@ class CreateStatus(Enum):
     """The execution id is taken by other content."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class CreateResult:
     """The answer for one `NewExecution`; `key` is that of the execution that stands for it."""
 
@@ -69,7 +70,7 @@ class CreateResult:
     key: ExecutionKey
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ExecutionRecord:
     """An execution as listed: everything but its history."""
 
@@ -88,7 +89,7 @@ class ExecutionRecord:
     traceparent: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ExecutionFilter:
     """Which executions to list; unset fields do not restrict."""
 
@@ -102,7 +103,7 @@ class ExecutionFilter:
     """Before this moment."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ListPosition:
     """The last execution of a page: the next page begins after it."""
 

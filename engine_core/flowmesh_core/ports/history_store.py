@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from flowmesh_core.domain.events import Event
 from flowmesh_core.domain.identity import ExecutionKey
+from flowmesh_core.domain.record import record
 from flowmesh_core.ports.membership import PartitionLease
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class HistoryBatch:
     """What one command made of one execution: one row of history.
 

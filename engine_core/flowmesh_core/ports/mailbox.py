@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import Protocol
 
+from flowmesh_core.domain.record import record
 from flowmesh_core.ports.outbox import CancelNotice, Reply
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class HeartbeatForward:
     """A heartbeat that reached another gateway than the one that holds the task."""
 
@@ -19,7 +19,7 @@ class HeartbeatForward:
     correlation_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class HeartbeatAnswer:
     """What the holding gateway knows of the task."""
 
@@ -28,7 +28,7 @@ class HeartbeatAnswer:
     cancelled: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TasksMoved:
     """Another gateway took tasks over; the receiver lets go of them."""
 

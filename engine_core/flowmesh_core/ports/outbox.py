@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from flowmesh_core.domain.identity import ExecutionKey
 from flowmesh_core.domain.payload import Payload
+from flowmesh_core.domain.record import record
 from flowmesh_core.domain.states import ExecutionStatus
 from flowmesh_core.domain.time import Micros
 from flowmesh_core.domain.transition import Verdict
 from flowmesh_core.ports.command_log import QueueEntry
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class QueuedTask:
     """An attempt that is ready for a worker, with all that a worker needs.
 
@@ -43,7 +44,7 @@ class QueuedTask:
     traceparent: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Reply:
     """The decision on one command, for who asked."""
 
@@ -52,7 +53,7 @@ class Reply:
     status: ExecutionStatus | None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class CancelNotice:
     """Tells a gateway to stop a task that it holds."""
 
@@ -61,7 +62,7 @@ class CancelNotice:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Outgoing:
     """Everything that one committed batch sends out.
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import Protocol
 
+from flowmesh_core.domain.record import record
 from flowmesh_core.ports.command_log import QueueEntry
 from flowmesh_core.ports.outbox import QueuedTask
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TakenTask:
     """A task that a gateway took, and where it lies until its attempt has ended."""
 
@@ -19,7 +19,7 @@ class TakenTask:
     task: QueuedTask
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class QueueName:
     """One queue: a handler of a namespace."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from flowmesh_core.application.worker_gateway.task_token import TaskClaims
@@ -15,18 +14,19 @@ from flowmesh_core.domain.commands import (
 )
 from flowmesh_core.domain.failure import Failure
 from flowmesh_core.domain.payload import Payload
+from flowmesh_core.domain.record import record
 from flowmesh_core.domain.states import LostCause
 from flowmesh_core.domain.time import Micros
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Completed:
     """The handler returned `output`."""
 
     output: Payload
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Failed:
     """The handler failed; the other fields are those of `FailTask`."""
 
@@ -35,12 +35,12 @@ class Failed:
     next_retry_delay: Micros | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Stopped:
     """The handler stopped because it was told to."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Yielded:
     """The task is handed back unstarted."""
 
