@@ -35,6 +35,7 @@ from flowmesh_core.adapters.redis.task_queue import RedisTaskQueue
 from flowmesh_core.adapters.redis.watch_hints import RedisWatchHints
 from flowmesh_core.adapters.redis.worker_registry import RedisWorkerRegistry
 from flowmesh_core.adapters.system import SystemClock, Uuid7Ids
+from flowmesh_core.application.cluster_clock import ClusterClock
 from flowmesh_core.application.graph_cache import GraphCache
 from flowmesh_core.application.member_session import MemberLease, MemberSession, MemberSettings
 from flowmesh_core.application.overload_guard import LoadLimits
@@ -117,7 +118,7 @@ class _Wiring:
         self._settings = settings
         self._cluster = cluster
         self._redis = redis
-        self._clock, self._ids = SystemClock(), Uuid7Ids()
+        self._clock, self._ids = ClusterClock(SystemClock()), Uuid7Ids()
         exported = settings.telemetry.otlp_endpoint is not None
         tracer = trace.get_tracer("flowmesh") if exported else None
         self._telemetry = OpenTelemetry(metrics.get_meter("flowmesh"), tracer)
@@ -240,13 +241,13 @@ class _Wiring:
             telemetry=self._telemetry,
         )
         settings = GatewaySettings(
-            lease_ttl=workers.worker_lease_seconds,
+            lease_ttl=workers.worker_silence,
             beat_interval=workers.worker_beat_seconds,
             maximum_output_bytes=self._settings.limits.max_output_bytes,
             start_report_delay=workers.start_report_seconds,
         )
         role, gateways = worker_control_role(ports, self._cluster, settings)
-        session = self._member([Role.WORKER_CONTROL], workers.gateway_lease_seconds)
+        session = self._member([Role.WORKER_CONTROL], workers.gateway_silence)
 
         async def serve_gateways() -> None:
             await session.run(gateways.serve)
@@ -269,7 +270,8 @@ class _Wiring:
     def _member(self, roles: Iterable[Role], ttl: float) -> MemberSession:
         settings = MemberSettings(frozenset(roles), self._settings.listen.listen, ttl)
         return MemberSession(
-            self._membership, self._clock, self._ids, self._telemetry, settings, self._agreed
+            *(self._membership, self._clock, self._ids, self._telemetry, settings, self._agreed),
+            hear=self._clock.hear,
         )
 
 

@@ -152,17 +152,27 @@ class WorkerSettings(_Concern):
     """How workers are dealt with.
 
     Attributes:
-        worker_lease_seconds: How long tasks stay with a worker that is silent.
+        worker_lease_seconds: By when the tasks of a worker that fell silent are ready for others.
         worker_beat_seconds: How often a worker has to beat.
         start_report_seconds: A task held for longer is recorded as running.
-        gateway_lease_seconds: After how long without a sign of life a process that
-            holds tasks for workers counts as dead, and its tasks as lost.
+        gateway_lease_seconds: By when the tasks of a process that held them for
+            workers, and died, are ready for others.
     """
 
     gateway_lease_seconds: PositiveFloat = 10.0
     worker_lease_seconds: PositiveFloat = 30.0
     worker_beat_seconds: PositiveFloat = 5.0
     start_report_seconds: PositiveFloat = 0.1
+
+    @property
+    def gateway_silence(self) -> float:
+        """For how long of its lease a gateway may be silent: at its end, its tasks are ready elsewhere."""
+        return self.gateway_lease_seconds * 0.8
+
+    @property
+    def worker_silence(self) -> float:
+        """The same of a worker, whose lease is judged to the moment."""
+        return self.worker_lease_seconds * 0.95
 
     @model_validator(mode="after")
     def _beats_fit_the_lease(self) -> Self:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from flowmesh_core.domain.time import SECOND
 from flowmesh_core.ports.formats import FormatRange
 from flowmesh_core.ports.membership import Member, PartitionLease, Role
 
@@ -43,15 +44,38 @@ async def test_an_expired_or_unknown_member_cannot_renew(cluster: Stores) -> Non
 async def test_a_renewal_tells_the_newest_format_that_all_live_members_read(cluster: Stores) -> None:
     roles = frozenset({Role.REAPER})
     await cluster.membership.join(Member("new", roles, formats=FormatRange(1, 3)), 60)
-    assert await cluster.membership.renew("new", 60) == 3
+    assert await newest(cluster) == 3
     await cluster.membership.join(Member("old", roles, formats=FormatRange(1, 2)), 60)
-    assert await cluster.membership.renew("new", 60) == 2
+    assert await newest(cluster) == 2
     assert [each.formats for each in await cluster.membership.live_members()] == [
         FormatRange(1, 3),
         FormatRange(1, 2),
     ]
     await cluster.membership.leave("old")
-    assert await cluster.membership.renew("new", 60) == 3
+    assert await newest(cluster) == 3
+
+
+async def newest(cluster: Stores) -> int:
+    renewal = await cluster.membership.renew("new", 60)
+    assert renewal is not None
+    return renewal.newest_format
+
+
+async def test_members_hear_the_one_clock_of_the_database(cluster: Stores) -> None:
+    joined = await cluster.membership.join(Member("m", frozenset({Role.REAPER})), 60)
+    renewals = [await cluster.membership.renew("m", 60) for _ in range(2)]
+    first, second = (renewal.now for renewal in renewals if renewal is not None)
+    assert joined <= first <= second < joined + 60 * SECOND
+
+
+async def test_the_ends_of_live_leases_are_told(cluster: Stores) -> None:
+    await cluster.member("long", 60.0)
+    await cluster.member("short", 5.0)
+    await cluster.member("gone")
+    await cluster.expire("gone")
+    leases = await cluster.membership.leases()
+    assert leases.keys() == {"long", "short"}
+    assert 0 < leases["short"] <= 5.0 < leases["long"] <= 60.0
 
 
 async def test_an_expired_member_does_not_come_back_by_joining(cluster: Stores) -> None:

@@ -169,14 +169,12 @@ class Cluster:
 
     def _ports(self, process: Process) -> Ports:
         former = self.ports.get(process.name)
-        self.ports[process.name] = ports = Ports(self.backend, process, self.strike, self.trace)
-        if former is not None:
-            ports.clock.offset = former.clock.offset  # the machine's, not the process's
+        self.ports[process.name] = ports = Ports(self.backend, process, self.strike, self.trace, former)
         return ports
 
     def clocks(self) -> list[SimulatedClock]:
-        """Return the wall clocks of all servers."""
-        return [ports.clock for ports in self.ports.values()]
+        """Return the wall clocks of the machines of all servers, one for each."""
+        return [ports.machine_clock for ports in self.ports.values()]
 
     def _owner(self, process: Process) -> Program:
         return OwnerProcess(self._ports(process), self._lanes, has_net=self.has_net)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from flowmesh_core.adapters.memory.history_store import MemoryHistoryStore
+from flowmesh_core.application.cluster_clock import ClusterClock
 from flowmesh_core.application.partition_owner import take_over
 from flowmesh_core.application.partition_owner.advance_executions import AdvanceExecutions
 from flowmesh_core.application.partition_owner.outgoing import BatchResult
@@ -28,6 +29,7 @@ from flowmesh_core.domain import step
 from flowmesh_core.domain.decision import Decision
 from flowmesh_core.domain.execution import ExecutionState
 from flowmesh_core.domain.states import LostCause
+from flowmesh_core.domain.time import Micros
 from flowmesh_core.domain.transition import Dispatch, Verdict
 from flowmesh_core.ports.command_log import DeliveredCommand
 from flowmesh_core.ports.history_store import AppendOutcomeUnknown, HistoryBatch
@@ -176,6 +178,10 @@ def _none(*_args: Any, **_kwargs: Any) -> int:
     return 0
 
 
+def _of_the_machine(self: ClusterClock) -> Micros:
+    return self._local.now()
+
+
 def _always(*_args: Any, **_kwargs: Any) -> bool:
     return True
 
@@ -194,24 +200,25 @@ def _late_is_accepted(*_args: Any) -> Verdict:
 
 MUTANTS: Sequence[Mutant] = (
     Mutant("dispatch before append", (AdvanceExecutions, "advance"), _send_before_append, 0),
-    Mutant("no epoch check in append", (MemoryHistoryStore, "_holds"), _always, 116),
+    Mutant("no epoch check in append", (MemoryHistoryStore, "_holds"), _always, 295),
     Mutant("commands acknowledged before commit", (AdvanceExecutions, "advance"), _advance_acknowledging, 0),
-    Mutant("blind retry of an unknown commit", (AdvanceExecutions, "_append"), _append_again, 13),
+    Mutant("blind retry of an unknown commit", (AdvanceExecutions, "_append"), _append_again, 16),
     Mutant(
-        "an unknown commit taken for one", (AdvanceExecutions, "_append"), _take_unknown_for_committed, 11
+        "an unknown commit taken for one", (AdvanceExecutions, "_append"), _take_unknown_for_committed, 13
     ),
     Mutant("lease kept of what never loaded", (OwnPartitions, "_load_group"), _keep_what_did_not_load, 4),
-    Mutant("completions not deduplicated", (ExecutionState, "is_live"), _any_attempt, 0),
+    Mutant("completions not deduplicated", (ExecutionState, "is_live"), _any_attempt, 1),
     Mutant("attempt number used again", (Decision, "reschedule"), _reuse_attempt, 0),
-    Mutant("no redispatch on takeover", (take_over, "_redispatches"), _no_redispatch, 7),
-    Mutant("tasks forgotten with the stream", (Attachments, "detach"), _forget_on_stream_loss, 11),
-    Mutant("timers not rebuilt on takeover", (TimerHeap, "add_all"), _none, 11),
-    Mutant("reaper removes before the decision", (ReapLostTasks, "_reap"), _remove_before_decision, 286),
-    Mutant("dispatched sequence before tasks", (AdvanceExecutions, "_send"), _mark_before_tasks, 55),
+    Mutant("no redispatch on takeover", (take_over, "_redispatches"), _no_redispatch, 11),
+    Mutant("tasks forgotten with the stream", (Attachments, "detach"), _forget_on_stream_loss, 23),
+    Mutant("timers not rebuilt on takeover", (TimerHeap, "add_all"), _none, 16),
+    Mutant("reaper removes before the decision", (ReapLostTasks, "_reap"), _remove_before_decision, 1100),
+    Mutant("dispatched sequence before tasks", (AdvanceExecutions, "_send"), _mark_before_tasks, 104),
     Mutant("orphans never started", (StartOrphans, "sweep"), _nothing, 4),
     Mutant("commands not sent again", (Decisions, "resend"), _none, 2),
-    Mutant("marks of closed executions kept", (TakeOver, "_forget_closed"), _nothing, 11),
-    Mutant("nobody takes stock", (Inventory, "take_stock"), _nothing, 773),
+    Mutant("marks of closed executions kept", (TakeOver, "_forget_closed"), _nothing, 13),
+    Mutant("nobody takes stock", (Inventory, "take_stock"), _nothing, 812),
+    Mutant("wall clocks of machines", (ClusterClock, "now"), _of_the_machine, 41),
     Mutant("late reports accepted", (step, "_late_verdict"), _late_is_accepted, 0),
 )
 

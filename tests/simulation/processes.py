@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from math import inf
 
@@ -22,6 +22,7 @@ from flowmesh_core.adapters.memory.transport import MemoryTransport
 from flowmesh_core.adapters.memory.worker_registry import MemoryWorkerRegistry
 from flowmesh_core.adapters.memory.workflow_store import MemoryWorkflowStore
 from flowmesh_core.application.cancel_execution import CancelExecution, CancelPorts
+from flowmesh_core.application.cluster_clock import ClusterClock
 from flowmesh_core.application.execution_reader import ExecutionReader
 from flowmesh_core.application.graph_cache import GraphCache
 from flowmesh_core.application.member_session import MemberLease, MemberSession, MemberSettings
@@ -111,10 +112,14 @@ class Ports:
         process: Process,
         strike: Callable[[Process, Fault], None],
         trace: Callable[[str, str], None],
+        former: Ports | None,
     ) -> None:
         self.backend = backend
         self.process = process
-        self.clock = SimulatedClock(backend.loop)
+        self.machine_clock = SimulatedClock(backend.loop)
+        if former is not None:
+            self.machine_clock.offset = former.machine_clock.offset
+        self.clock = ClusterClock(self.machine_clock)
         self.telemetry = RecordedTelemetry()
         database, transport = backend.database, backend.transport
         self.postgres = Line(process, "PostgreSQL", backend.dice, backend.weather, strike, trace)
@@ -139,7 +144,21 @@ class Ports:
     def session(self, role: Role) -> MemberSession:
         """Return the membership of the process."""
         settings = MemberSettings(frozenset({role}), self.process.name, TTL)
-        return MemberSession(self.membership, self.clock, self.backend.ids, self.telemetry, settings)
+        return MemberSession(
+            *(self.membership, self.clock, self.backend.ids, self.telemetry, settings), hear=self.clock.hear
+        )
+
+
+async def _as_member(ports: Ports, role: Role, running: Awaitable[None]) -> None:
+    """Be a member for as long as something runs."""
+
+    async def serve(_: MemberLease) -> None:
+        await asyncio.Event().wait()
+
+    async with asyncio.TaskGroup() as tasks:
+        present = tasks.create_task(ports.session(role).run(serve))
+        await running
+        present.cancel()
 
 
 class _ShownOwner(PartitionOwner):
@@ -237,6 +256,7 @@ class ReaperProcess:
     """The sweeps."""
 
     def __init__(self, ports: Ports) -> None:
+        self._ports = ports
         clock, telemetry = ports.clock, ports.telemetry
         lost = ReapLostTasks(
             ports.membership, ports.queue, ports.log(), clock, telemetry, partitions=PARTITIONS
@@ -247,7 +267,7 @@ class ReaperProcess:
 
     async def run(self) -> None:
         """Sweep for as long as the process lives."""
-        await self._reaper.run()
+        await _as_member(self._ports, Role.REAPER, self._reaper.run())
 
 
 class ApiProcess:
@@ -265,7 +285,7 @@ class ApiProcess:
 
     async def run(self) -> None:
         """Take replies for as long as the process lives."""
-        await self._replies.run()
+        await _as_member(self._ports, Role.SUBMISSION, self._replies.run())
 
     async def submit(self, new: NewExecution) -> None:
         """Accept an execution, and have it started as far as that goes."""

@@ -162,7 +162,7 @@ class _Run:
         backend = self._cluster.backend
         rows = backend.database.members.values()
         living = [row.member for row in rows if backend.database.is_alive(row.member.member_id)]
-        if len(living) != len(self._cluster.owners()) + len(self._cluster.gateways()):
+        if len(living) != len(self._cluster.clocks()):
             yield f"members: {[member.address for member in living]}"
         for partition, row in backend.database.partitions.items():
             if not backend.database.is_alive(row.owner):

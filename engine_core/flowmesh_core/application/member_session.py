@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from flowmesh_core.application.backoff import Backoff
 from flowmesh_core.domain.errors import StoreUnavailable
+from flowmesh_core.domain.time import Micros
 from flowmesh_core.ports.clock import Clock
 from flowmesh_core.ports.formats import FORMATS, AgreedFormat, FormatRange
 from flowmesh_core.ports.id_source import IdSource
@@ -18,6 +19,7 @@ from flowmesh_core.ports.telemetry import Telemetry
 _logger = logging.getLogger(__name__)
 
 _RENEWALS_PER_TTL = 3
+_RETRIES_PER_TICK = 4
 _SAFE_SHARE = 0.8
 """How much of a lease is used: the rest is for clocks that run at other speeds."""
 
@@ -57,6 +59,7 @@ class MemberLease:
         self._safe_until = asked_at + self.ttl * _SAFE_SHARE
 
 
+Hear = Callable[[Micros, float], None]
 Serve = Callable[[MemberLease], Awaitable[None]]
 """What a process does as a member. It is cancelled when the lease is lost, and
 called again with the next lease."""
@@ -90,14 +93,20 @@ class MemberSession:
         telemetry: Telemetry,
         settings: MemberSettings,
         agreed: AgreedFormat | None = None,
+        hear: Hear = lambda _now, _asked_at: None,
     ) -> None:
-        """Prepare; nothing happens before `run`. What the members agree on is put into `agreed`."""
+        """Prepare; nothing happens before `run`.
+
+        What the members agree on is put into `agreed`. `hear` is told the clock
+        of the database, and when on the monotonic clock it was asked for.
+        """
         self._membership = membership
         self._clock = clock
         self._ids = ids
         self._telemetry = telemetry
         self._settings = settings
         self._agreed = agreed or AgreedFormat(settings.formats)
+        self._hear = hear
 
     async def run(self, serve: Serve) -> None:
         """Call `serve` as a member until it returns by itself, then leave.
@@ -120,11 +129,12 @@ class MemberSession:
             member = Member(self._ids.new_id(), settings.roles, settings.address, settings.formats)
             asked_at = self._clock.monotonic()
             try:
-                await self._membership.join(member, settings.ttl)
+                now = await self._membership.join(member, settings.ttl)
             except StoreUnavailable as error:
                 _logger.warning("cannot join the cluster yet: %s", error)
                 await backoff.wait()
             else:
+                self._hear(now, asked_at)
                 return MemberLease(member, self._clock, settings.ttl, asked_at)
 
     async def _serve(self, lease: MemberLease, serve: Serve) -> bool:
@@ -150,18 +160,22 @@ class MemberSession:
 
     async def _renew(self, lease: MemberLease) -> None:
         """Return when the store says that the member is not alive any more."""
+        pause = lease.tick
         while True:
-            await self._clock.sleep(lease.tick)
+            await self._clock.sleep(pause)
             asked_at = self._clock.monotonic()
             try:
-                newest = await self._membership.renew(lease.member_id, lease.ttl)
+                renewal = await self._membership.renew(lease.member_id, lease.ttl)
             except StoreUnavailable as error:
                 _logger.warning("cannot renew the lease: %s", error)
+                pause = lease.tick / _RETRIES_PER_TICK
                 continue
-            if newest is None:
+            if renewal is None:
                 return
+            pause = lease.tick
             lease.extend(asked_at)
-            self._agreed.agree(newest)
+            self._hear(renewal.now, asked_at)
+            self._agreed.agree(renewal.newest_format)
 
     async def _leave(self, lease: MemberLease) -> None:
         try:

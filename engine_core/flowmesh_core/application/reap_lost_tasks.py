@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
 from flowmesh_core.application.recently import Recently
 from flowmesh_core.domain.commands import LoseTask
@@ -42,9 +43,9 @@ class ReapLostTasks:
     ) -> None:
         """Report at most `limit` tasks of each gateway per sweep.
 
-        For `grace` seconds after an outage of the membership no gateway is
-        taken for dead: all members come back under new ids, and workers bring
-        their tasks along.
+        For `grace` seconds from the start, and after an outage of the
+        membership, no gateway is taken for dead: all members come back under
+        new ids, and workers bring their tasks along.
         """
         self._membership = membership
         self._queue = queue
@@ -53,34 +54,35 @@ class ReapLostTasks:
         self._partitions = partitions
         self._limit = limit
         self._reported: Recently[QueueEntry] = Recently(clock, _REPEAT_AFTER)
-        self._suspects: set[str] = set()
         self._clock = clock
         self._grace = grace
-        self._judges_from = float("-inf")
+        self._judges_from = clock.monotonic() + grace
 
-    async def sweep(self) -> None:
-        """Report the tasks of gateways that were not alive at two sweeps in a row.
+    async def sweep(self) -> float | None:
+        """Report the tasks of gateways whose lease ended, and forget gateways without tasks.
 
-        The time between is for workers that come back by another gateway and
-        bring their tasks along. A gateway that has no tasks left is forgotten.
+        The lease was the time for their workers to come back by another gateway
+        and bring their tasks along.
+
+        Returns in how many seconds the next lease of a gateway ends, unless it
+        is renewed; None when there is no gateway.
 
         Raises:
             StoreUnavailable: A store does not answer.
         """
         # In this order: a gateway is a member before it takes its first task.
-        gone = set(await self._queue.gateways())
-        if gone:
-            gone -= await self._alive()
-        if self._clock.monotonic() < self._judges_from:
-            return
-        dead = gone & self._suspects
-        self._suspects = gone
-        for gateway_id in dead:
-            await self._reap(gateway_id)
+        gateways = set(await self._queue.gateways())
+        if not gateways:
+            return None
+        leases = await self._leases()
+        if self._clock.monotonic() >= self._judges_from:
+            for gateway_id in sorted(gateways - leases.keys()):
+                await self._reap(gateway_id)
+        return min((leases[each] for each in gateways & leases.keys()), default=None)
 
-    async def _alive(self) -> set[str]:
+    async def _leases(self) -> Mapping[str, float]:
         try:
-            return {member.member_id for member in await self._membership.live_members()}
+            return await self._membership.leases()
         except StoreUnavailable:
             self._judges_from = self._clock.monotonic() + self._grace
             raise

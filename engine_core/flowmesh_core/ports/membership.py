@@ -6,11 +6,12 @@ the lease of every partition it owns: one small update per tick, however many.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from flowmesh_core.domain.time import Micros
 from flowmesh_core.ports.formats import FORMATS, FormatRange
 
 
@@ -48,6 +49,19 @@ class PartitionLease:
     epoch: int
 
 
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """What a member hears when its lease goes on.
+
+    Attributes:
+        newest_format: The newest format that all live members read.
+        now: The clock of the database, read between the question and its answer.
+    """
+
+    newest_format: int
+    now: Micros
+
+
 class Membership(Protocol):
     """Keeps members and their partitions.
 
@@ -55,19 +69,18 @@ class Membership(Protocol):
     it has no owner or its owner is not alive.
     """
 
-    async def join(self, member: Member, ttl: float) -> None:
-        """Add a member whose lease ends in `ttl` seconds.
+    async def join(self, member: Member, ttl: float) -> Micros:
+        """Add a member whose lease ends in `ttl` seconds; return the clock of the database, as `renew` does.
 
         Raises:
             StoreUnavailable: The store does not answer.
         """
 
-    async def renew(self, member_id: str, ttl: float) -> int | None:
+    async def renew(self, member_id: str, ttl: float) -> Renewal | None:
         """Let the lease end in `ttl` seconds from now; None when it had expired or was removed.
 
-        Returns the newest format that all live members read. After None the
-        member's partitions may belong to others, and it has to forget them and
-        join again under a new id.
+        After None the member's partitions may belong to others, and it has to
+        forget them and join again under a new id.
         """
 
     async def leave(self, member_id: str) -> None:
@@ -75,6 +88,9 @@ class Membership(Protocol):
 
     async def live_members(self) -> Sequence[Member]:
         """Return the members whose lease has not expired, by id."""
+
+    async def leases(self) -> Mapping[str, float]:
+        """Return for each live member, by id, in how many seconds its lease ends unless it is renewed."""
 
     async def acquire(self, member_id: str, limit: int) -> Sequence[PartitionLease]:
         """Take up to `limit` free partitions, raising the epoch of each.

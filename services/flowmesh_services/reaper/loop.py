@@ -11,6 +11,9 @@ from random import random
 from flowmesh_core.domain.errors import StoreUnavailable
 from flowmesh_core.ports.clock import Clock
 
+_MARGIN = 0.02
+"""Seconds after a moment at which what ends then has ended for sure."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -22,12 +25,13 @@ class Sweep:
         name: What the log calls it.
         interval: Seconds from the end of one to the start of the next, less up to a fifth at
             random so that several reapers part.
-        run: One bounded sweep, safe to repeat.
+        run: One bounded sweep, safe to repeat. It may return in how many seconds it has to be
+            looked again, when that is sooner.
     """
 
     name: str
     interval: float
-    run: Callable[[], Awaitable[None]]
+    run: Callable[[], Awaitable[float | None]]
 
 
 class Reaper:
@@ -45,10 +49,13 @@ class Reaper:
                 tasks.create_task(self._repeat(sweep))
 
     async def _repeat(self, sweep: Sweep) -> None:
+        due: float | None = None
         while True:
-            await self._clock.sleep(sweep.interval * (1 - random() / 5))  # noqa: S311 - spreads load, keeps no secret
+            pause = sweep.interval * (1 - random() / 5)  # noqa: S311 - spreads load, keeps no secret
+            await self._clock.sleep(pause if due is None else min(pause, due + _MARGIN))
+            due = None
             try:
-                await sweep.run()
+                due = await sweep.run()
             except StoreUnavailable as error:
                 _logger.warning("sweep %s failed: %s", sweep.name, error)
             except Exception:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
 
 from flowmesh_core.adapters.memory.database import MemberRow, MemoryDatabase
-from flowmesh_core.domain.time import Micros, after, micros
-from flowmesh_core.ports.membership import Member, PartitionLease
+from flowmesh_core.domain.time import SECOND, Micros, after, micros
+from flowmesh_core.ports.membership import Member, PartitionLease, Renewal
 
 
 class MemoryMembership:
@@ -16,19 +16,20 @@ class MemoryMembership:
     def __init__(self, database: MemoryDatabase) -> None:
         self._database = database
 
-    async def join(self, member: Member, ttl: float) -> None:
+    async def join(self, member: Member, ttl: float) -> Micros:
         """See `Membership.join`."""
         known = member.member_id in self._database.members
         if not known or self._database.is_alive(member.member_id):
             self._database.members[member.member_id] = MemberRow(member, self._until(ttl))
+        return self._database.clock.now()
 
-    async def renew(self, member_id: str, ttl: float) -> int | None:
+    async def renew(self, member_id: str, ttl: float) -> Renewal | None:
         """See `Membership.renew`."""
         if not self._database.is_alive(member_id):
             return None
         newest = min(member.formats.newest for member in await self.live_members())
         self._database.members[member_id].lease_until = self._until(ttl)
-        return newest
+        return Renewal(newest, self._database.clock.now())
 
     async def leave(self, member_id: str) -> None:
         """See `Membership.leave`."""
@@ -38,6 +39,15 @@ class MemoryMembership:
         """See `Membership.live_members`."""
         members = self._database.members
         return [members[each].member for each in sorted(members) if self._database.is_alive(each)]
+
+    async def leases(self) -> Mapping[str, float]:
+        """See `Membership.leases`."""
+        now = self._database.clock.now()
+        return {
+            each: (row.lease_until - now) / SECOND
+            for each, row in self._database.members.items()
+            if self._database.is_alive(each)
+        }
 
     async def acquire(self, member_id: str, limit: int) -> Sequence[PartitionLease]:
         """See `Membership.acquire`."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from flowmesh_core.adapters.postgres.pool import connection
 from flowmesh_core.adapters.postgres.sql import statement
+from flowmesh_core.domain.time import Micros
 from flowmesh_core.ports.formats import FormatRange
-from flowmesh_core.ports.membership import Member, PartitionLease, Role
+from flowmesh_core.ports.membership import Member, PartitionLease, Renewal, Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +22,7 @@ _JOIN = statement("join")
 _RENEW = statement("renew")
 _LEAVE = statement("leave")
 _LIVE_MEMBERS = statement("live_members")
+_LEASES = statement("leases")
 _ACQUIRE = statement("acquire")
 _RELEASE = statement("release")
 _OWNED = statement("owned")
@@ -33,20 +35,21 @@ class PostgresMembership:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def join(self, member: Member, ttl: float) -> None:
+    async def join(self, member: Member, ttl: float) -> Micros:
         """See `Membership.join`."""
         roles = sorted(role.value for role in member.roles)
         async with connection(self._pool) as borrowed:
-            await borrowed.execute(
+            now: int = await borrowed.fetchval(
                 *(_JOIN, member.member_id, roles, member.address, ttl),
                 *(member.formats.oldest, member.formats.newest),
             )
+        return Micros(now)
 
-    async def renew(self, member_id: str, ttl: float) -> int | None:
+    async def renew(self, member_id: str, ttl: float) -> Renewal | None:
         """See `Membership.renew`."""
         async with connection(self._pool) as borrowed:
-            newest: int | None = await borrowed.fetchval(_RENEW, member_id, ttl)
-        return newest
+            row = await borrowed.fetchrow(_RENEW, member_id, ttl)
+        return None if row is None else Renewal(row["newest_format"], Micros(row["now"]))
 
     async def leave(self, member_id: str) -> None:
         """See `Membership.leave`."""
@@ -66,6 +69,12 @@ class PostgresMembership:
             )
             for row in rows
         ]
+
+    async def leases(self) -> Mapping[str, float]:
+        """See `Membership.leases`."""
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(_LEASES)
+        return {row["member_id"]: row["seconds"] for row in rows}
 
     async def acquire(self, member_id: str, limit: int) -> Sequence[PartitionLease]:
         """See `Membership.acquire`."""

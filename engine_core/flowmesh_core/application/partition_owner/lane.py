@@ -134,11 +134,9 @@ class Lane:
             self._forget(partitions)
 
     def notice_gateways(self, alive: AbstractSet[str]) -> None:
-        """Give up the tasks of gateways that were not alive at two looks in a row."""
+        """Give up the tasks of gateways that are not alive."""
         for owned in self._partitions.values():
-            gone = frozenset(owned.gateways - alive)
-            lost = gone & owned.suspects
-            owned.suspects = gone - lost
+            lost = frozenset(owned.gateways - alive)
             if lost:
                 owned.gateways -= lost
                 owned.backlog.extend(_lost_tasks(owned, lost))

@@ -39,10 +39,9 @@ class OwnedPartition:
         executions: Its open executions.
         backlog: Commands to decide before any new one, and those the owner gives itself.
         gateways: The gateways that run, or ran, tasks of it.
-        suspects: Those of them that were not alive when last looked.
     """
 
-    __slots__ = ("backlog", "executions", "gateways", "lease", "suspects")
+    __slots__ = ("backlog", "executions", "gateways", "lease")
 
     def __init__(self, lease: PartitionLease) -> None:
         """Start empty."""
@@ -50,7 +49,6 @@ class OwnedPartition:
         self.executions: dict[ExecutionKey, LiveExecution] = {}
         self.backlog: deque[DeliveredCommand] = deque()
         self.gateways: set[str] = set()
-        self.suspects: frozenset[str] = frozenset()
 
     @property
     def partition(self) -> int:

@@ -38,6 +38,11 @@ class SilentMembership(_Failing, MemoryMembership):
             raise StoreUnavailable("the connection broke")
         return await super().live_members()
 
+    async def leases(self) -> Mapping[str, float]:
+        if self._fails():
+            raise StoreUnavailable("the connection broke")
+        return await super().leases()
+
 
 class DefectiveMembership(_Failing, MemoryMembership):
     """Fails in a way that nobody expected when it is asked what a member owns."""

@@ -7,7 +7,8 @@ import pytest
 from flowmesh_core.adapters.memory.membership import MemoryMembership
 from flowmesh_core.application.member_session import MemberLease, MemberSession, MemberSettings
 from flowmesh_core.domain.errors import StoreUnavailable
-from flowmesh_core.ports.membership import Member, Role
+from flowmesh_core.domain.time import Micros
+from flowmesh_core.ports.membership import Member, Renewal, Role
 
 from .driving import running, until
 from .world import World
@@ -18,11 +19,11 @@ class _Membership(MemoryMembership):
 
     away = False
 
-    async def join(self, member: Member, ttl: float) -> None:
+    async def join(self, member: Member, ttl: float) -> Micros:
         self._require()
-        await super().join(member, ttl)
+        return await super().join(member, ttl)
 
-    async def renew(self, member_id: str, ttl: float) -> int | None:
+    async def renew(self, member_id: str, ttl: float) -> Renewal | None:
         self._require()
         return await super().renew(member_id, ttl)
 

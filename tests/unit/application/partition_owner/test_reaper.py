@@ -14,7 +14,7 @@ from flowmesh_services.reaper import Reaper, Sweep
 
 from .driving import running, until
 from .faults import SilentMembership
-from .world import PARTITIONS, TTL, Owner, World, node
+from .world import HANDLERS, PARTITIONS, TTL, Owner, World, node
 
 
 @pytest.fixture
@@ -40,8 +40,6 @@ async def test_tasks_of_a_dead_gateway_come_back(
     await owner.work()
     assert len(await world.take("doomed")) == 2
     await lost_tasks.sweep()
-    assert await world.log.depth(range(PARTITIONS)) == 0, "its workers may bring them along"
-    await lost_tasks.sweep()
     await owner.work()
     again = await world.take("owner")
     assert [(each.task.node_id, each.task.attempt) for each in again] == [("a", 2), ("b", 2)]
@@ -60,6 +58,9 @@ async def test_after_an_outage_gateways_have_time_to_come_back(world: World, own
     await world.submit(node("a"))
     await owner.work()
     await world.take("doomed")
+    await reaper.sweep()
+    assert await world.log.depth(range(PARTITIONS)) == 0, "it has just begun itself"
+    world.clock.advance(10.0)
     membership.failures = 1
     with pytest.raises(StoreUnavailable):
         await reaper.sweep()
@@ -67,9 +68,40 @@ async def test_after_an_outage_gateways_have_time_to_come_back(world: World, own
         await reaper.sweep()
     assert await world.log.depth(range(PARTITIONS)) == 0
     world.clock.advance(10.0)
-    for _ in range(2):
-        await reaper.sweep()
+    await reaper.sweep()
     assert await world.log.depth(range(PARTITIONS)) == 1
+
+
+async def test_it_looks_again_when_the_next_lease_of_a_gateway_ends(
+    world: World, owner: Owner, lost_tasks: ReapLostTasks
+) -> None:
+    assert await lost_tasks.sweep() is None
+    await world.submit(node("a"), node("b"))
+    await owner.work()
+    for gateway, ttl in (("later", 9.0), ("next", 7.0)):
+        await world.membership.join(Member(gateway, frozenset({Role.WORKER_CONTROL})), ttl)
+        await world.queue.take(gateway, HANDLERS, 1)
+    assert await lost_tasks.sweep() == 7.0
+    world.clock.advance(7.0)
+    assert await lost_tasks.sweep() == 2.0
+    assert await world.log.depth(range(PARTITIONS)) == 1
+
+
+async def test_a_sweep_comes_sooner_when_it_knows_of_something(world: World) -> None:
+    moments: list[float] = []
+
+    async def sweep() -> float | None:
+        moments.append(world.clock.monotonic())
+        return 0.5 if len(moments) == 1 else None
+
+    async def thrice() -> bool:
+        return len(moments) == 3
+
+    async with running(Reaper([Sweep("often", 100.0, sweep)], world.clock).run()):
+        await until(world.clock, thrice)
+    assert 80.0 <= moments[0] <= 100.0
+    assert 0.5 <= moments[1] - moments[0] < 1.0
+    assert moments[2] - moments[1] >= 80.0
 
 
 async def test_tasks_of_a_live_gateway_stay(world: World, owner: Owner, lost_tasks: ReapLostTasks) -> None:

@@ -4,6 +4,7 @@ from flowmesh_core.domain.commands import CancelExecution
 from flowmesh_core.domain.identity import ExecutionKey, partition_of
 from flowmesh_core.domain.states import ExecutionStatus
 from flowmesh_core.domain.time import SECOND, Micros
+from flowmesh_core.ports.membership import Member, Role
 from flowmesh_core.ports.outbox import Outgoing
 
 from .faults import (
@@ -293,7 +294,8 @@ async def test_what_is_leased_but_not_served_is_released(world: World, owner: Ow
     assert epochs == {0: 1, 1: 2, 2: 1, 3: 1}
 
 
-async def test_a_gateway_gone_for_two_looks_loses_its_tasks(world: World, owner: Owner) -> None:
+async def test_a_gateway_whose_lease_ended_loses_its_tasks(world: World, owner: Owner) -> None:
+    await world.membership.join(Member("doomed", frozenset({Role.WORKER_CONTROL})), TTL / 2)
     await world.submit(node("a"))
     await owner.work()
     (taken,) = await world.take("doomed")
@@ -302,6 +304,7 @@ async def test_a_gateway_gone_for_two_looks_loses_its_tasks(world: World, owner:
     await owner.partitions.look()
     await owner.work()
     assert await world.take() == []
+    world.clock.advance(TTL / 2)
     await owner.partitions.look()
     await owner.work()
     (again,) = await world.take()
