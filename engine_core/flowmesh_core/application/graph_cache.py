@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+import logging
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
 from flowmesh_core.application.bounded_cache import BoundedCache
@@ -11,13 +12,18 @@ from flowmesh_core.domain.expressions import CompileExpression
 from flowmesh_core.domain.graph import Graph, plan_graph
 from flowmesh_core.domain.limits import Limits
 from flowmesh_core.domain.workflow import Workflow
+from flowmesh_core.ports.undecodable import Undecodable
 from flowmesh_core.ports.workflow_store import WorkflowStore
+
+_logger = logging.getLogger(__name__)
 
 _PLANNED_ON_THE_LOOP = 1_000
 """Nodes of the largest workflow that is planned without a thread."""
 
 Definition = tuple[str, str]
 """(namespace, digest)"""
+
+_Planning = asyncio.Task[dict[Definition, Graph]]
 
 
 class GraphCache:
@@ -36,34 +42,40 @@ class GraphCache:
         self._compile = compile_expression
         self._maximum_input_bytes = maximum_input_bytes
         self._graphs: BoundedCache[Definition, Graph] = BoundedCache(maximum_nodes)
-        self._plannings: dict[Definition, asyncio.Task[dict[Definition, Graph]]] = {}
+        self._plannings: dict[Definition, _Planning] = {}
+        self._slow: set[_Planning] = set()
 
     async def get_many(
         self, wanted: Collection[Definition], *, patience: float | None = None
     ) -> Mapping[Definition, Graph]:
         """Return the graphs of these definitions, with one query for all that are not kept.
 
-        A definition that is not stored is left out, and so is one whose planning is not
-        over after `patience` seconds: it goes on, and `is_planning` until then.
+        A definition that is not stored, or that this version cannot read, is left out.
+        With `patience`, so is one whose planning is not over after so many seconds: it
+        goes on, and `is_planning` until then. It is waited for once, not by every call.
 
         Raises:
             StoreUnavailable: The store does not answer.
         """
-        found = {key: graph for key in set(wanted) if (graph := self._graphs.get(key)) is not None}
-        missing = [key for key in set(wanted) if key not in found]
+        found = self._kept(wanted)
+        missing = set(wanted) - found.keys()
         if missing:
-            done, late = await asyncio.wait(self._plannings_of(missing), timeout=patience)
+            plannings = self._plannings_of(missing)
+            done = await self._wait_for(plannings, patience)
             for planning in done:
                 found |= {key: graph for key, graph in planning.result().items() if key in missing}
-            if late:
-                found |= {key: graph for key in missing if (graph := self._graphs.get(key)) is not None}
+            if len(done) < len(plannings):
+                found |= self._kept(missing)
         return found
 
     def is_planning(self, definition: Definition) -> bool:
         """Return whether the graph of this definition is on its way."""
         return definition in self._plannings
 
-    def _plannings_of(self, missing: Collection[Definition]) -> set[asyncio.Task[dict[Definition, Graph]]]:
+    def _kept(self, wanted: Collection[Definition]) -> dict[Definition, Graph]:
+        return {key: graph for key in wanted if (graph := self._graphs.get(key)) is not None}
+
+    def _plannings_of(self, missing: Collection[Definition]) -> set[_Planning]:
         fresh = [key for key in missing if key not in self._plannings]
         if fresh:
             planning = asyncio.create_task(self._load(fresh), name="planning of graphs")
@@ -71,19 +83,40 @@ class GraphCache:
             planning.add_done_callback(self._planned)
         return {self._plannings[key] for key in missing}
 
-    def _planned(self, planning: asyncio.Task[dict[Definition, Graph]]) -> None:
+    async def _wait_for(self, plannings: set[_Planning], patience: float | None) -> set[_Planning]:
+        """Return those that are over; who has patience does not wait for what was slow before."""
+        awaited = plannings if patience is None else plannings - self._slow
+        if not awaited:
+            return set()
+        done, late = await asyncio.wait(awaited, timeout=patience)
+        self._slow |= late
+        return done
+
+    def _planned(self, planning: _Planning) -> None:
         self._plannings = {key: each for key, each in self._plannings.items() if each is not planning}
+        self._slow.discard(planning)
         if not planning.cancelled():
             planning.exception()  # whoever waits sees it too
 
-    async def _load(self, missing: Collection[Definition]) -> dict[Definition, Graph]:
+    async def _load(self, missing: Sequence[Definition]) -> dict[Definition, Graph]:
         loaded = {}
-        stored = await self._store.definitions(missing)
+        stored = await self._readable(missing)
         for key, workflow in sorted(stored.items(), key=lambda item: len(item[1].nodes)):
             graph = await self._plan(workflow, key[1])
             self._graphs.put(key, graph, weight=len(graph.nodes))
             loaded[key] = graph
         return loaded
+
+    async def _readable(self, wanted: Sequence[Definition]) -> Mapping[Definition, Workflow]:
+        """Return the definitions that can be read: one that cannot, looked for by halves, hides no other."""
+        try:
+            return await self._store.definitions(wanted)
+        except Undecodable as error:
+            if len(wanted) == 1:
+                _logger.warning("definition %s/%s cannot be read: %s", *wanted[0], error)
+                return {}
+        middle = len(wanted) // 2
+        return {**await self._readable(wanted[:middle]), **await self._readable(wanted[middle:])}
 
     async def _plan(self, workflow: Workflow, digest: str) -> Graph:
         """Plan a workflow, a large one beside the event loop, where it would hold everyone up."""

@@ -45,7 +45,7 @@ class AppendOutcomeUnknown(Exception):
 
 
 class HistoryStore(Protocol):
-    """Appends and reads histories. Reads may raise `StoreUnavailable`."""
+    """Appends and reads histories. Reads may raise `StoreUnavailable`, and `Undecodable` for unknown rows."""
 
     async def append(
         self, member_id: str, leases: Collection[PartitionLease], batches: Sequence[HistoryBatch]

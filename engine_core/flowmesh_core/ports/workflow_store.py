@@ -66,4 +66,8 @@ class WorkflowStore(Protocol):
         """Return versions by (name, version) ascending, only of `name` unless it is empty."""
 
     async def definitions(self, wanted: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Workflow]:
-        """Return the workflows of these (namespace, digest) that are stored, in one round trip."""
+        """Return the workflows of these (namespace, digest) that are stored, in one round trip.
+
+        Raises:
+            Undecodable: One of them is not what this code stores, or newer code stored it.
+        """

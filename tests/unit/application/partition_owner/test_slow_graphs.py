@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from flowmesh_core.domain.commands import CancelExecution
@@ -72,6 +74,7 @@ async def _until(
     for _ in range(20):
         world.clock.advance(0.1)
         await owner.renew()
+        await asyncio.sleep(0)  # nothing in memory waits, so the planning gets its turn here
         await owner.work(2)
         if await world.status(key) is status:
             return
