@@ -16,6 +16,8 @@ from flowmesh_core.ports.history_store import AppendOutcomeUnknown, HistoryConfl
 from tests.contract.stores import NOW, PARTITIONS, batch
 
 if TYPE_CHECKING:
+    from asyncpg.transaction import Transaction
+
     from flowmesh_core.ports.membership import PartitionLease
     from tests.contract.stores import Stores
     from tests.integration.postgres.conftest import Session
@@ -33,6 +35,15 @@ WAITING = """
 SELECT pid FROM pg_stat_activity
 WHERE datname = current_database() AND wait_event_type = 'Lock' AND application_name = 'flowmesh'
 """
+
+
+@pytest.fixture
+async def blocker(session: Session) -> Transaction:
+    """A transaction that holds the place of the first row: whoever appends it waits for its end."""
+    transaction = session.transaction()
+    await transaction.start()
+    await session.execute(OCCUPY)
+    return transaction
 
 
 async def append(stores: Stores, lease: PartitionLease) -> None:
@@ -55,12 +66,9 @@ async def until_waiting(observer: Session) -> int:
 
 
 async def test_a_takeover_passes_an_append_in_flight_by(
-    stores: Stores, session: Session, observer: Session
+    stores: Stores, blocker: Transaction, observer: Session
 ) -> None:
     lease = (await stores.owner())[PARTITION]
-    blocker = session.transaction()
-    await blocker.start()
-    await session.execute(OCCUPY)
     async with asyncio.TaskGroup() as group:
         appending = group.create_task(append(stores, lease))
         await until_waiting(observer)
@@ -92,25 +100,19 @@ async def test_an_append_that_waited_for_a_takeover_writes_nothing(
 
 
 async def test_an_append_that_waited_for_a_faster_writer_conflicts(
-    stores: Stores, session: Session, observer: Session
+    stores: Stores, blocker: Transaction, observer: Session
 ) -> None:
     lease = (await stores.owner())[PARTITION]
-    faster = session.transaction()
-    await faster.start()
-    await session.execute(OCCUPY)
     async with asyncio.TaskGroup() as group:
         group.create_task(fail_to_append(stores, lease, HistoryConflict))
         await until_waiting(observer)
-        await faster.commit()
+        await blocker.commit()
 
 
 async def test_an_append_cut_off_has_an_unknown_outcome(
-    stores: Stores, session: Session, observer: Session
+    stores: Stores, blocker: Transaction, observer: Session
 ) -> None:
     lease = (await stores.owner())[PARTITION]
-    blocker = session.transaction()
-    await blocker.start()
-    await session.execute(OCCUPY)
     async with asyncio.TaskGroup() as group:
         group.create_task(fail_to_append(stores, lease, AppendOutcomeUnknown))
         await observer.execute("SELECT pg_terminate_backend($1)", await until_waiting(observer))
@@ -119,12 +121,9 @@ async def test_an_append_cut_off_has_an_unknown_outcome(
 
 
 async def test_an_append_that_the_server_gave_up_wrote_nothing(
-    stores: Stores, session: Session, migrated_url: str
+    stores: Stores, blocker: Transaction, migrated_url: str
 ) -> None:
     lease = (await stores.owner())[PARTITION]
-    blocker = session.transaction()
-    await blocker.start()
-    await session.execute(OCCUPY)
     async with open_pool(migrated_url, statement_timeout=0.1) as pool:
         with pytest.raises(StoreUnavailable, match="statement timeout"):
             await PostgresHistoryStore(pool).append("owner", [lease], [batch(KEY, STARTED)])
@@ -133,12 +132,9 @@ async def test_an_append_that_the_server_gave_up_wrote_nothing(
 
 
 async def test_a_release_waits_for_an_append_in_flight(
-    stores: Stores, session: Session, observer: Session
+    stores: Stores, blocker: Transaction, observer: Session
 ) -> None:
     lease = (await stores.owner())[PARTITION]
-    blocker = session.transaction()
-    await blocker.start()
-    await session.execute(OCCUPY)
     async with asyncio.TaskGroup() as group:
         group.create_task(append(stores, lease))
         await until_waiting(observer)
