@@ -25,8 +25,8 @@ from tests.simulation.workflows import compile_condition
 
 Attempt = tuple[ExecutionKey, str, int]
 _COMPARED = (
-    "status", "last_sequence", "node_status", "attempts", "undecided_parents", "completed_parents",
-    "failed_parents", "scheduled_sequence", "gateways", "backoff", "failures", "lost", "outputs",
+    "status", "last_sequence", "node_status", "attempts", "undecided_parents", "parents_ended",
+    "scheduled_sequence", "gateways", "backoff", "failures", "lost", "outputs",
     "open_nodes", "first_failure", "cancel_reason", "cancel_deadline",
 )  # fmt: skip
 

@@ -102,14 +102,14 @@ class Decision:
         """Decide every node whose parents have ended, as far as the window allows."""
         decidable = self.state.decidable
         while decidable:
-            node = decidable[0]
+            node = decidable.first()
             if self.state.node_status[node] != NodeStatus.PENDING:
-                decidable.popleft()
+                decidable.pop_first()
                 continue
             verdict = fan_in(self.state, node)
             if verdict is FanIn.FIRE and self.state.in_flight >= self._window:
                 return
-            decidable.popleft()
+            decidable.pop_first()
             self._decide(node, verdict)
 
     def _decide(self, node: int, verdict: FanIn) -> None:

@@ -23,7 +23,7 @@ from flowmesh_core.domain.events import (
     NodeStarted,
     NodeUpstreamFailed,
 )
-from flowmesh_core.domain.execution import ExecutionState
+from flowmesh_core.domain.execution import SOME_COMPLETED, SOME_FAILED, ExecutionState
 from flowmesh_core.domain.states import ExecutionStatus, LostCause, NodeStatus
 
 
@@ -82,14 +82,14 @@ def _node_completed(state: ExecutionState, event: NodeCompleted) -> None:
 
 def _node_attempt_failed(state: ExecutionState, event: NodeAttemptFailed) -> None:
     _end_attempt(state, event)
-    state.failures[event.node] = state.failures.get(event.node, 0) + 1
+    state.failures[event.node] += 1
     state.backoff[event.node] = event.next_attempt_at
 
 
 def _node_attempt_lost(state: ExecutionState, event: NodeAttemptLost) -> None:
     _end_attempt(state, event)
     if event.cause is LostCause.WORKER_LOST:
-        state.lost[event.node] = state.lost.get(event.node, 0) + 1
+        state.lost[event.node] += 1
 
 
 def _node_failed(state: ExecutionState, event: NodeFailed) -> None:
@@ -112,30 +112,36 @@ def _node_cancelled(state: ExecutionState, event: NodeCancelled) -> None:
 
 def _end_attempt(state: ExecutionState, event: AttemptEvent) -> None:
     state.node_status[event.node] = NodeStatus.SCHEDULED
-    state.scheduled_sequence.pop(event.node, None)
-    state.gateways.pop(event.node, None)
+    _forget_attempt(state, event.node)
+
+
+def _forget_attempt(state: ExecutionState, node: int) -> None:
+    state.scheduled_sequence.pop(node, None)
+    state.gateways.pop(node, None)
+    if not state.scheduled_sequence:
+        # A dict keeps its room until it is cleared, and many executions wait for long.
+        state.scheduled_sequence.clear()
+        state.gateways.clear()
 
 
 def _end_node(state: ExecutionState, node: int, status: NodeStatus) -> None:
     state.node_status[node] = status
-    state.scheduled_sequence.pop(node, None)
-    state.gateways.pop(node, None)
+    _forget_attempt(state, node)
     state.backoff.pop(node, None)
     state.open_nodes -= 1
-    tally = _PARENT_TALLY.get(status)
+    ended = _FOR_CHILDREN.get(status, 0)
     for child in state.graph.nodes[node].children:
-        if tally is not None:
-            getattr(state, tally)[child] += 1
+        state.parents_ended[child] |= ended
         state.undecided_parents[child] -= 1
         if not state.undecided_parents[child]:
             state.decidable.append(child)
 
 
-_PARENT_TALLY = {
-    NodeStatus.COMPLETED: "completed_parents",
-    NodeStatus.FAILED: "failed_parents",
-    NodeStatus.CANCELLED: "failed_parents",
-    NodeStatus.UPSTREAM_FAILED: "failed_parents",
+_FOR_CHILDREN = {
+    NodeStatus.COMPLETED: SOME_COMPLETED,
+    NodeStatus.FAILED: SOME_FAILED,
+    NodeStatus.CANCELLED: SOME_FAILED,
+    NodeStatus.UPSTREAM_FAILED: SOME_FAILED,
 }
 
 # Each fold takes the event type that it is listed under.

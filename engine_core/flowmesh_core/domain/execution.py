@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections import deque
 from collections.abc import Iterator
 
 from flowmesh_core.domain.commands import Command, ExpireCancelGrace, RetryTask
@@ -18,11 +17,18 @@ from flowmesh_core.domain.expressions import MISSING, ExpressionError
 from flowmesh_core.domain.failure import Failure
 from flowmesh_core.domain.graph import Graph
 from flowmesh_core.domain.identity import ExecutionKey
+from flowmesh_core.domain.node_queue import NodeQueue
 from flowmesh_core.domain.payload import Payload
 from flowmesh_core.domain.states import ExecutionStatus, NodeStatus
 from flowmesh_core.domain.time import Micros
 
+SOME_COMPLETED = 1
+SOME_FAILED = 2
+"""Upstream failures and cancels included. Plain numbers, because arithmetic on flags takes a call each."""
+
 _MAXIMUM_PARSED_OUTPUTS = 256
+_NO_OUTPUTS: dict[int, Payload] = {}
+"""Of all executions whose graph reads none: nothing is ever put in."""
 
 
 class ExecutionState:
@@ -36,21 +42,44 @@ class ExecutionState:
         node_status: A `NodeStatus` per node.
         attempts: The newest attempt per node; 0 before the first.
         undecided_parents: Per node, how many parents are not terminal.
-        completed_parents: Per node, how many parents are COMPLETED.
-        failed_parents: Per node, how many parents failed, upstream failures and cancels included.
+        parents_ended: Per node, whether any parents did, as `SOME_COMPLETED` and `SOME_FAILED` together.
         decidable: Nodes whose parents are all terminal, in the order that it
             became so; may still hold nodes that were decided since.
         scheduled_sequence: Per attempt in flight, the sequence of its `NodeScheduled`.
         gateways: Per RUNNING node, the gateway that runs it.
         backoff: Per node that waits for its next attempt, when that is due.
-        failures: Per node, how many attempts failed; absent for none.
-        lost: Per node, how many attempts were lost with their worker; absent for none.
+        failures: Per node, how many attempts failed.
+        lost: Per node, how many attempts were lost with their worker.
         outputs: What nodes returned, for those that templates or conditions read.
         open_nodes: How many nodes are not terminal.
         first_failure: The failure that made the execution fail, once there is one.
         cancel_reason: The caller's words, once a cancel was accepted.
         cancel_deadline: When the grace of the cancel ends.
     """
+
+    __slots__ = (
+        "attempts",
+        "backoff",
+        "cancel_deadline",
+        "cancel_reason",
+        "decidable",
+        "failures",
+        "first_failure",
+        "gateways",
+        "graph",
+        "input",
+        "key",
+        "last_sequence",
+        "lost",
+        "node_status",
+        "open_nodes",
+        "outputs",
+        "parents_ended",
+        "scheduled_sequence",
+        "scope",
+        "status",
+        "undecided_parents",
+    )
 
     def __init__(self, key: ExecutionKey, graph: Graph, input_payload: Payload) -> None:
         """Start before the first event."""
@@ -63,15 +92,14 @@ class ExecutionState:
         self.node_status = bytearray([NodeStatus.PENDING]) * count
         self.attempts = array("I", bytes(4 * count))
         self.undecided_parents = array("I", (len(node.parents) for node in graph.nodes))
-        self.completed_parents = array("I", bytes(4 * count))
-        self.failed_parents = array("I", bytes(4 * count))
-        self.decidable: deque[int] = deque()
+        self.parents_ended = bytearray(count)
+        self.decidable = NodeQueue()
         self.scheduled_sequence: dict[int, int] = {}
         self.gateways: dict[int, str] = {}
         self.backoff: dict[int, Micros] = {}
-        self.failures: dict[int, int] = {}
-        self.lost: dict[int, int] = {}
-        self.outputs: dict[int, Payload] = {}
+        self.failures = array("I", bytes(4 * count))
+        self.lost = array("I", bytes(4 * count))
+        self.outputs: dict[int, Payload] = {} if graph.referenced else _NO_OUTPUTS
         self.open_nodes = count
         self.first_failure: Failure | None = None
         self.cancel_reason: str | None = None
@@ -107,10 +135,12 @@ class StateScope:
     its parent once per child; the number kept is bounded.
     """
 
+    __slots__ = ("_input", "_parsed", "_state")
+
     def __init__(self, state: ExecutionState) -> None:
         """Read from a state as it stands at each call."""
         self._state = state
-        self._parsed: dict[int, object] = {}
+        self._parsed: dict[int, object] | None = None
         self._input: object = MISSING
 
     def input(self) -> object:
@@ -121,13 +151,13 @@ class StateScope:
 
     def output(self, node: int) -> object:
         """Return what a node returned, or `MISSING` when it did not complete."""
-        if node in self._parsed:
+        if self._parsed is not None and node in self._parsed:
             return self._parsed[node]
         payload = self._state.outputs.get(node)
         if payload is None:
             return MISSING
-        if len(self._parsed) >= _MAXIMUM_PARSED_OUTPUTS:
-            self._parsed.clear()
+        if self._parsed is None or len(self._parsed) >= _MAXIMUM_PARSED_OUTPUTS:
+            self._parsed = {}
         value = _parse(payload, f"the output of node '{self._state.graph.nodes[node].id}'")
         self._parsed[node] = value
         return value

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from flowmesh_core.domain.execution import ExecutionState
+from flowmesh_core.domain.execution import SOME_FAILED, ExecutionState
 
 
 class FanIn(Enum):
@@ -22,8 +22,9 @@ class FanIn(Enum):
 
 def fan_in(state: ExecutionState, node: int) -> FanIn:
     """Decide a node of `decidable`: one whose parents have all ended."""
-    if state.failed_parents[node]:
+    ended = state.parents_ended[node]
+    if ended & SOME_FAILED:
         return FanIn.UPSTREAM_FAILED
-    if state.completed_parents[node] or not state.graph.nodes[node].parents:
+    if ended or not state.graph.nodes[node].parents:
         return FanIn.FIRE
     return FanIn.SKIP

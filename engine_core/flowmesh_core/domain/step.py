@@ -157,7 +157,7 @@ def _fail_task(decision: Decision, command: FailTask, node: int) -> None:
         decision.cancel([node])
         return
     policy = state.graph.nodes[node].retry_policy
-    failures = state.failures.get(node, 0) + 1
+    failures = state.failures[node] + 1
     retry = not (command.non_retryable or state.is_winding_down)
     if not (retry and policy.allows_retry(command.failure, failures)):
         decision.fail(node, command.failure, command.worker_id, command.started_at)
@@ -180,7 +180,7 @@ def _fail_task(decision: Decision, command: FailTask, node: int) -> None:
 
 
 def _lose_task(decision: Decision, command: LoseTask, node: int) -> None:
-    lost = decision.state.lost.get(node, 0) + 1
+    lost = decision.state.lost[node] + 1
     limit = decision.state.graph.nodes[node].retry_policy.maximum_lost
     if command.cause is LostCause.WORKER_LOST and lost >= limit:
         failure = Failure(

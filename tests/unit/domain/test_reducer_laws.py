@@ -85,7 +85,7 @@ def check_laws(stage: Stage) -> None:
     check_dependencies_first(stage)
     check_nothing_new_after_the_end_began(stage)
     check_fold(stage)
-    retried = len(stage.state.failures)  # a due retry does not queue behind the window
+    retried = sum(map(bool, stage.state.failures))  # a due retry does not queue behind the window
     assert stage.state.in_flight <= stage.window + retried
     if stage.state.status.is_terminal:
         assert set(ends) == set(range(len(stage.graph.nodes))), "a closed execution has no live node"
@@ -129,7 +129,7 @@ def check_fold(stage: Stage) -> None:
 
 
 def comparable(state: ExecutionState) -> dict[str, object]:
-    facts = {name: value for name, value in vars(state).items() if name not in {"scope", "decidable"}}
+    facts = {name: getattr(state, name) for name in state.__slots__ if name not in {"scope", "decidable"}}
     pending = [n for n in state.decidable if state.node_status[n] == NodeStatus.PENDING]
     return {**facts, "decidable": pending}
 

@@ -103,7 +103,7 @@ class BatchResult:
             return
         known = None
         if verdict is Verdict.ACCEPTED:
-            known = live.entries.pop(live.state.graph.index[command.node_id], None)
+            known = live.take_entry(live.state.graph.index[command.node_id])
         entry = delivered.envelope.queue_entry or known
         if entry is not None:
             self._withdrawn.append(entry)
@@ -133,6 +133,6 @@ class BatchResult:
             self._cancels[withdrawal.gateway_id].append(notice)
             return
         self._tasks.pop((state.key, withdrawal.node), None)
-        entry = live.entries.pop(withdrawal.node, None)
+        entry = live.take_entry(withdrawal.node)
         if entry is not None:
             self._withdrawn.append(entry)

@@ -30,6 +30,14 @@ class LiveExecution:
         self.traceparent = traceparent
         self.entries: dict[int, QueueEntry] = {}
 
+    def take_entry(self, node: int) -> QueueEntry | None:
+        """Return the place of a node in the task queue, and forget it."""
+        entry = self.entries.pop(node, None)
+        if not self.entries:
+            # A dict keeps its room until it is cleared, and many executions wait for long.
+            self.entries.clear()
+        return entry
+
 
 class OwnedPartition:
     """A loaded partition.
