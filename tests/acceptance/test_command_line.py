@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.acceptance.processes import Finished, flowmesh
+from tests.acceptance.processes import COMMAND, Finished, flowmesh
 
 GREETING = {
     "name": "greeting",
@@ -140,6 +142,8 @@ def test_a_cancelled_execution_exits_1_for_who_waits(address: str, tmp_path: Pat
         ["list", "--state", "NOWHERE"],
         ["list", "--state", "UNKNOWN"],
         ["list", "--limit", "0"],
+        ["cancel", "x", "--grace", "inf"],
+        ["cancel", "x", "--grace", "nan"],
         ["serve", "emperor"],
         ["get", "x", "--address", "http://127.0.0.1:7466"],
         ["health", "--address", "http://127.0.0.1:7466"],
@@ -152,6 +156,46 @@ def test_wrong_usage_is_one_line_and_exits_2(arguments: list[str]) -> None:
 
     assert finished.code == 2
     assert one_line(finished).startswith("flowmesh: ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["get", "\udcff"], ["submit", "-", "--execution-id", "\udcff"], ["list", "--label", "a=\udcff"]],
+    ids=["id", "option", "label"],
+)
+def test_an_argument_that_is_not_utf_8_is_wrong_usage(address: str, arguments: list[str]) -> None:
+    finished = flowmesh(*arguments, "--address", address, given=json.dumps(GREETING))
+
+    assert finished.code == 2
+    assert one_line(finished) == "flowmesh: an argument is not UTF-8"
+
+
+def test_a_watch_that_is_interrupted_ends_without_a_word(address: str, greeting: str) -> None:
+    submitted = flowmesh("submit", greeting, "--namespace", "nobody-works", "--address", address)
+    words = ["watch", submitted.out.strip(), "--namespace", "nobody-works", "--address", address]
+    with subprocess.Popen(
+        [*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as watching:
+        assert watching.stdout is not None
+        assert watching.stdout.readline().startswith("now: ")
+        watching.send_signal(signal.SIGINT)
+        _, err = watching.communicate(timeout=20)
+    assert (watching.returncode, err) == (130, "")
+
+
+def test_a_reader_that_goes_away_ends_a_watch_without_a_word(address: str, greeting: str) -> None:
+    submitted = flowmesh("submit", greeting, "--namespace", "nobody-reads", "--address", address)
+    words = ["watch", submitted.out.strip(), "--namespace", "nobody-reads", "--address", address]
+    with subprocess.Popen(
+        [*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as watching:
+        assert watching.stdout is not None
+        assert watching.stdout.readline().startswith("now: ")
+        watching.stdout.close()
+        flowmesh("cancel", submitted.out.strip(), "--namespace", "nobody-reads", "--address", address)
+        assert watching.wait(20) == 1
+        assert watching.stderr is not None
+        assert watching.stderr.read() == ""
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ class TaskContext:
         """Say that the handler makes progress. Cheap: call it as often as you like.
 
         Args:
-            progress: How far it is, a JSON value; the newest is kept.
+            progress: How far it is, a JSON value. It is sent, and not kept by servers yet.
 
         Raises:
             EncodingError: The progress is not JSON.

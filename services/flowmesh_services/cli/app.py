@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 FAILED = 1
+WRONG_USAGE = 2
 INTERRUPTED = 130
 
 _COMMANDS: dict[str, Callable[..., None]] = {
@@ -77,6 +78,8 @@ def _report(error: Exception) -> int:
             return _fail(said + _hint(error), error.exit_code)
         case CommandError() | FlowmeshError():
             return _fail(str(error), FAILED)
+        case UnicodeEncodeError(encoding="utf-8"):
+            return _fail("an argument is not UTF-8", WRONG_USAGE)
     if os.environ.get("FLOWMESH_DEBUG"):
         raise error
     causes = "; ".join(f"{type(cause).__name__}: {cause}" for cause in _causes(error))

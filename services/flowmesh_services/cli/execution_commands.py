@@ -106,7 +106,7 @@ def cancel(
     execution_id: ExecutionId,
     reason: Annotated[str, typer.Option("--reason", help="Why, for the history.")] = "",
     grace: Annotated[
-        float, typer.Option("--grace", help="Seconds that running tasks may take.", min=0)
+        float, typer.Option("--grace", help="Seconds that running tasks may take.", min=0, max=3600)
     ] = 30.0,
     address: Address = DEFAULT_ADDRESS,
     namespace: Namespace = "default",
