@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
+from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM, SIGUSR1
 
 from tests.acceptance.processes import COMMAND
 from tests.chaos.proxy import FAIR, Proxy
@@ -35,6 +35,8 @@ class Member:
     log: Path
     proxies: dict[str, Proxy] = field(default_factory=dict)
     service: Proxy | None = None
+    ahead: Path | None = None
+    """By how many seconds its wall clock is ahead; of servers only."""
     process: asyncio.subprocess.Process | None = None
     is_expected: bool = True
     """Whether it should run: nobody starts it again while a fault keeps it down."""
@@ -102,6 +104,14 @@ class Member:
         if self.is_running:
             assert self.process is not None
             self.process.send_signal(SIGCONT)
+
+    def set_clock(self, ahead: float) -> None:
+        """Let its wall clock jump to be so many seconds ahead, and stay so."""
+        assert self.ahead is not None
+        self.ahead.write_text(str(ahead))
+        if self.is_running:
+            assert self.process is not None
+            self.process.send_signal(SIGUSR1)
 
     async def _gone(self) -> None:
         if self.process is not None:
@@ -220,10 +230,13 @@ class Cluster:
             f"redis://127.0.0.1:{redis.port}",
         )
         role = name.rpartition("-")[0]
-        arguments = [*COMMAND, "serve", role, "--listen", "127.0.0.1:0"]
+        ahead = self.directory / f"{name}.ahead"
+        ahead.write_text("0")
+        server = [sys.executable, "-m", "tests.chaos.server_process", str(ahead)]
+        arguments = [*server, "serve", role, "--listen", "127.0.0.1:0"]
         proxies = {"redis": redis, "postgres": postgres}
         log = self.directory / f"{name}.log"
-        return Member(name, arguments, environment, log, proxies, self._services[name])
+        return Member(name, arguments, environment, log, proxies, self._services[name], ahead)
 
     def _direct(self) -> dict[str, str]:
         return self.environment(self.stores.postgres_url, self.stores.redis_url)

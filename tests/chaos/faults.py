@@ -16,7 +16,7 @@ from tests.chaos.proxy import CUT, DEAF, DRIP, FAIR, MUTE, Proxy, Weather
 _OUTAGE_SECONDS = 1.0
 _PAUSE_SECONDS = LEASE_SECONDS + 1.5
 _KEPT = "older-aof"
-_SERVERS = ("orchestration", "worker-control", "submission", "reaper")
+SERVERS = ("orchestration", "worker-control", "submission", "reaper")
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,22 @@ def paused(role: str) -> Fault:
             await asyncio.sleep(_PAUSE_SECONDS)
         finally:
             member.resume()
+
+    return fault
+
+
+def clock_jumped(seconds: float) -> Fault:
+    """The wall clock of one server jumps, is still wrong when the server starts again, and jumps back."""
+
+    async def fault(scene: Scene) -> None:
+        member = scene.any_of(scene.rng.choice(SERVERS))
+        member.set_clock(seconds)
+        await asyncio.sleep(_OUTAGE_SECONDS)
+        member.is_expected = False
+        await member.kill()
+        await scene.cluster.revive(member)
+        await asyncio.sleep(_OUTAGE_SECONDS)
+        member.set_clock(0)
 
     return fault
 
@@ -105,7 +121,7 @@ def stormy_store(weather: Weather, store: str) -> Fault:
     """Bad weather between one process and a store, for longer than a lease."""
 
     async def fault(scene: Scene) -> None:
-        member = scene.any_of(scene.rng.choice(_SERVERS))
+        member = scene.any_of(scene.rng.choice(SERVERS))
         await _for_a_while(member.proxies[store], weather)
 
     return fault
@@ -160,11 +176,12 @@ _WEATHERS = {
     "slow 250 ms": Weather(delay=0.25),
     "drips": DRIP,
 }
+_JUMPS = {"1 h ahead": 3600.0, "1 h behind": -3600.0, "30 s ahead": 30.0, "30 s behind": -30.0}
 _SERVICES = {"submitters": "submission", "clients": "orchestration", "workers": "worker-control"}
 
 PROCESS_FAULTS: dict[str, Fault] = {
-    **{f"{role} killed": killed(role) for role in (*_SERVERS, "worker", "zombie")},
-    **{f"{role} paused": paused(role) for role in (*_SERVERS, "worker")},
+    **{f"{role} killed": killed(role) for role in (*SERVERS, "worker", "zombie")},
+    **{f"{role} paused": paused(role) for role in (*SERVERS, "worker")},
     **{
         f"{store} {name}": stormy_store(weather, store)
         for store in ("redis", "postgres")
@@ -175,7 +192,8 @@ PROCESS_FAULTS: dict[str, Fault] = {
         for who, role in _SERVICES.items()
         for name, weather in _WEATHERS.items()
     },
-    "stores half-open": half_open(*_SERVERS),
+    **{f"clock {name}": clock_jumped(seconds) for name, seconds in _JUMPS.items()},
+    "stores half-open": half_open(*SERVERS),
     "submitters half-open": half_open("submission", clients=True),
     "workers half-open": half_open("worker-control", clients=True),
 }

@@ -64,6 +64,23 @@ def slow() -> Workflow:
     return workflow
 
 
+def timed(limit: timedelta) -> Workflow:
+    """A task with a time limit that it keeps, and no second attempt."""
+    workflow = Workflow("timed")
+    workflow.node(
+        "slow", id="timed", retry=RetryPolicy(maximum_attempts=1), timeout=limit, n=workflow.input["n"]
+    )
+    return workflow
+
+
+def waiting(pause: timedelta) -> Workflow:
+    """A task whose first attempt fails, and whose second waits for a while."""
+    workflow = Workflow("waiting")
+    policy = RetryPolicy(maximum_attempts=2, initial_interval=pause, maximum_lost=20)
+    workflow.node("flaky", id="flaky", retry=policy, n=workflow.input["n"])
+    return workflow
+
+
 def failing() -> Workflow:
     """A task that always fails, and those that then do not run."""
     workflow = Workflow("failing")
