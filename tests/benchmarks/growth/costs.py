@@ -39,14 +39,18 @@ def of_run(run: Run) -> Point:
     }
 
 
-async def idle_percent(stack: Stack) -> float:
-    """Return what the roles and the stores use of a core while nothing is asked of them."""
+async def idle(stack: Stack) -> Point:
+    """Return what the roles and the stores, and the workers, use of a core while nothing is asked of them."""
     await asyncio.sleep(1.0)
     before, began = stack.usage(), time.perf_counter()
     await asyncio.sleep(IDLE_SECONDS)
     after, ended = stack.usage(), time.perf_counter()
-    ours = [name for name in after.cpu if not name.startswith(("client", "worker-1", "worker-2"))]
-    return 100 * sum(after.cpu[name] - before.cpu[name] for name in ours) / (ended - began)
+    spent = by_kind({name: after.cpu[name] - before.cpu[name] for name in after.cpu})
+    percent = {kind: 100 * each / (ended - began) for kind, each in spent.items() if kind != "client"}
+    return {
+        "idle_percent": sum(each for kind, each in percent.items() if kind != "worker"),
+        **{f"{kind}_idle_percent": each for kind, each in percent.items()},
+    }
 
 
 def owner_bytes(stack: Stack) -> float:

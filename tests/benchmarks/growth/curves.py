@@ -11,7 +11,7 @@ from tests.benchmarks.growth.costs import (
     LOAD,
     ONE_BY_ONE,
     Point,
-    idle_percent,
+    idle,
     of_load,
     of_run,
     owner_bytes,
@@ -30,7 +30,7 @@ _PROCESSES = 4
 _CROWD_NODES = 30
 
 _CPU = Metric("cpu_us", "CPU µs per step, servers and workers")
-_IDLE = Metric("idle_percent", "% of a core when idle", linear=True)
+_IDLE = Metric("idle_percent", "% of a core when idle, servers", linear=True)
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ async def _open(sizes: Sequence[int]) -> AsyncIterator[Point]:
                 yield {
                     "owner_kib": max(0.0, taken / 1024),
                     "bytes_each": max(0.0, taken / size),
-                    "idle_percent": await idle_percent(stack),
+                    **await idle(stack),
                     **await of_load(stack, LOAD),
                 }
 
@@ -107,12 +107,12 @@ async def _workers(sizes: Sequence[int]) -> AsyncIterator[Point]:
             stack.shape = shape
             with stack.workers({HANDLER}):
                 await _connected(stack, size)
-                idle = await idle_percent(stack)
+                quiet = await idle(stack)
                 point = await of_load(stack, LOAD)
             for number in range(processes):
                 del stack.processes[f"worker-{number + 1}"]
             servers = point["cpu_us"] - point["worker_us"]
-            yield {**point, "servers_us": servers, "idle_percent": idle}
+            yield {**point, **quiet, "servers_us": servers}
 
 
 async def _connected(stack: Stack, count: int) -> None:
@@ -131,7 +131,7 @@ async def _partitions(sizes: Sequence[int]) -> AsyncIterator[Point]:
                     "alone_us": alone["cpu_us"],
                     "alone_redis_us": alone["redis_us"],
                     "alone_p50_ms": alone["step_p50_ms"],
-                    "idle_percent": await idle_percent(stack),
+                    **await idle(stack),
                 }
 
 
@@ -159,8 +159,8 @@ async def _watchers(sizes: Sequence[int]) -> AsyncIterator[Point]:
             ids = await waiting_executions(stack, max(sizes))
             for size in sizes:
                 async with watched(stack, ids[:size]):
-                    idle = await idle_percent(stack)
-                    yield {**await of_load(stack, LOAD), "idle_percent": idle}
+                    quiet = await idle(stack)
+                    yield {**await of_load(stack, LOAD), **quiet}
 
 
 async def _crowd(sizes: Sequence[int]) -> AsyncIterator[Point]:
@@ -214,14 +214,24 @@ CURVES = {
         "Chains of 10, 400 slots in all",
         "workers",
         (1, 10, 100, 1_000),
-        (Metric("servers_us", "CPU µs per step, servers"), Metric("worker_us", "workers"), _IDLE),
+        (
+            Metric("servers_us", "CPU µs per step, servers"),
+            Metric("worker_us", "CPU µs per step, workers"),
+            _IDLE,
+            Metric("worker_idle_percent", "% of a core when idle, workers", linear=True),
+        ),
         _workers,
     ),
     "partitions": Curve(
         "Chains of 10",
         "partitions",
         (16, 64, 256, 1_024),
-        (_CPU, Metric("alone_us", "one chain at a time"), Metric("alone_redis_us", "of it in Redis"), _IDLE),
+        (
+            _CPU,
+            Metric("alone_us", "CPU µs per step, one chain at a time"),
+            Metric("alone_redis_us", "of it in Redis"),
+            _IDLE,
+        ),
         _partitions,
     ),
     "payload": Curve(
