@@ -43,6 +43,23 @@ def test_secrets_are_hidden(form: str, capfd: pytest.CaptureFixture[str]) -> Non
     assert "[hidden]" in err
 
 
+@pytest.mark.parametrize("form", ["json", "console"])
+@pytest.mark.parametrize("ours", [True, False])
+def test_tracebacks_hide_secrets_and_show_no_values(
+    form: str, ours: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging("info", "json" if form == "json" else "console")
+    logger = structlog.get_logger("ours") if ours else logging.getLogger("theirs")
+    token = "hunter" + str(2)
+    try:
+        _fail_with(f"no server at redis://:{token}@host/0")
+    except ValueError:
+        logger.exception("failed")
+    err = capfd.readouterr().err
+    assert token not in err
+    assert "no server at redis://:[hidden]@host/0" in err
+
+
 def test_logs_name_the_span_and_the_execution_of_their_call(capfd: pytest.CaptureFixture[str]) -> None:
     configure_logging("info", "json")
     span = trace.NonRecordingSpan(trace.SpanContext(0xA1, 0xB2, is_remote=False))
@@ -68,3 +85,7 @@ def test_the_core_says_which_execution_it_logs_about(capfd: pytest.CaptureFixtur
     logging.getLogger("flowmesh_core").error("execution %s: broken", "default/e1", extra=about)
     line = json.loads(capfd.readouterr().err)
     assert (line["namespace"], line["execution_id"]) == ("default", "e1")
+
+
+def _fail_with(message: str) -> None:
+    raise ValueError(message)

@@ -36,7 +36,6 @@ def configure_logging(level: str, form: LogFormat) -> None:
         structlog.stdlib.ExtraAdder(allow=("namespace", "execution_id")),
         add_trace,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        hide_secrets,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -72,6 +71,13 @@ def hide_secrets(_logger: object, _method: str, event: MutableMapping[str, Any])
 
 def _rendering(form: LogFormat) -> list[structlog.typing.Processor]:
     remove = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    # Secrets last: what an exception says may quote an address.
+    return [remove, structlog.processors.format_exc_info, hide_secrets, _renderer(form)]
+
+
+def _renderer(form: LogFormat) -> structlog.typing.Processor:
     if form == "console" or (form == "auto" and sys.stderr.isatty()):
-        return [remove, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
-    return [remove, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        # Plain, because the pretty one shows the values of local variables: inputs, tokens, keys.
+        plain = structlog.dev.plain_traceback
+        return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
+    return structlog.processors.JSONRenderer()
