@@ -18,7 +18,13 @@ from opentelemetry import trace
 
 from flowmesh.v1 import orchestration_service_pb2 as messages
 from flowmesh.v1 import orchestration_service_pb2_grpc as stubs
-from flowmesh_core.domain.errors import ExecutionNotFound, FieldViolation, InvalidWorkflow, RateLimited
+from flowmesh_core.domain.errors import (
+    ExecutionClosed,
+    ExecutionNotFound,
+    FieldViolation,
+    InvalidWorkflow,
+    RateLimited,
+)
 from flowmesh_services.runtime.logging import configure_logging
 from flowmesh_services.runtime.role import ServedRole, Service
 from flowmesh_services.runtime.server import CannotListenError, GrpcServer, ServerOptions
@@ -38,6 +44,8 @@ class _Servicer(stubs.OrchestrationServiceServicer):
         match request.execution_id:
             case "missing":
                 raise ExecutionNotFound("no execution missing", metadata={"execution_id": "missing"})
+            case "closed":
+                raise ExecutionClosed("the execution had ended")
             case "large":
                 words = request.namespace
                 raise ExecutionNotFound(f"no execution in {words[:8]}")
@@ -144,6 +152,16 @@ async def test_an_error_of_the_engine_has_code_message_reason_and_metadata(chann
     assert (error.code(), error.details()) == (grpc.StatusCode.NOT_FOUND, "no execution missing")
     assert (info.reason, info.domain) == ("EXECUTION_NOT_FOUND", "flowmesh")
     assert dict(info.metadata) == {"execution_id": "missing"}
+
+
+async def test_what_is_missing_is_a_resource_info(channel: grpc.aio.Channel) -> None:
+    resource = _details(await _error(channel, "missing"))["ResourceInfo"]
+    assert (resource.resource_type, resource.resource_name) == ("flowmesh.v1.Execution", "missing")
+
+
+async def test_what_does_not_hold_is_a_precondition_failure(channel: grpc.aio.Channel) -> None:
+    (violation,) = _details(await _error(channel, "closed"))["PreconditionFailure"].violations
+    assert (violation.type, violation.description) == ("EXECUTION_CLOSED", "the execution had ended")
 
 
 async def test_violations_are_a_bad_request(channel: grpc.aio.Channel) -> None:

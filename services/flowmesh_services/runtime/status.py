@@ -15,6 +15,13 @@ from google.rpc import error_details_pb2
 from google.rpc.code_pb2 import Code
 from google.rpc.status_pb2 import Status
 
+from flowmesh_core.domain.errors import (
+    ErrorCategory,
+    ExecutionAlreadyExists,
+    ExecutionNotFound,
+    WorkflowNotFound,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -23,6 +30,12 @@ if TYPE_CHECKING:
     from flowmesh_core.domain.errors import FieldViolation, FlowmeshError
 
 DOMAIN = "flowmesh"
+# What an error is about: the type, and where its metadata has the name.
+_RESOURCES = {
+    WorkflowNotFound.reason: ("flowmesh.v1.WorkflowVersion", "name"),
+    ExecutionNotFound.reason: ("flowmesh.v1.Execution", "execution_id"),
+    ExecutionAlreadyExists.reason: ("flowmesh.v1.Execution", "execution_id"),
+}
 # gRPC puts a status into headers, of which clients take 8 KiB in all. What does not fit is counted instead.
 _VIOLATIONS_BYTES = 5 * 1024
 _MESSAGE_BYTES = 1024
@@ -41,6 +54,7 @@ def status_of(error: FlowmeshError) -> Status:
         details.append(error_details_pb2.BadRequest(field_violations=shown))
     if error.retry_after is not None:
         details.append(error_details_pb2.RetryInfo(retry_delay=_duration(error.retry_after)))
+    details.extend(_about(error))
     return _status(Code.Value(error.category.value), error.message, details)
 
 
@@ -62,6 +76,18 @@ def _fitting(
         if left < 0:
             return
         yield message
+
+
+def _about(error: FlowmeshError) -> Iterator[Message]:
+    """Yield what names the thing that is missing or taken, or the condition that does not hold."""
+    kind, key = _RESOURCES.get(error.reason, ("", ""))
+    if key in error.metadata:
+        yield error_details_pb2.ResourceInfo(resource_type=kind, resource_name=error.metadata[key])
+    if error.category is ErrorCategory.FAILED_PRECONDITION:
+        violation = error_details_pb2.PreconditionFailure.Violation(
+            type=error.reason, description=_cut(error.message)
+        )
+        yield error_details_pb2.PreconditionFailure(violations=[violation])
 
 
 def _duration(seconds: float) -> Duration:
