@@ -83,6 +83,7 @@ class Load:
 
     def __post_init__(self) -> None:
         self._work: set[asyncio.Task[None]] = set()
+        self._failures: list[BaseException] = []
         self._submitting = 0
 
     async def run(self, seconds: float) -> None:
@@ -114,19 +115,25 @@ class Load:
     def _work_on(self, doing: Coroutine[None, None, None]) -> None:
         work = asyncio.create_task(doing)
         self._work.add(work)
-        work.add_done_callback(self._work.discard)
+        work.add_done_callback(self._done)
+
+    def _done(self, work: asyncio.Task[None]) -> None:
+        self._work.discard(work)
+        if not work.cancelled() and (failure := work.exception()) is not None:
+            self._failures.append(failure)
 
     async def finish(self, seconds: float) -> None:
         """Wait for every submission, cancel and watch to end.
 
         Raises:
             TimeoutError: Some do not.
+            BaseExceptionGroup: Some failed, now or earlier.
         """
         async with asyncio.timeout(seconds):
             while self._work:
-                done, _ = await asyncio.wait(self._work)
-                for task in done:
-                    task.result()
+                await asyncio.wait(self._work)
+        if self._failures:
+            raise BaseExceptionGroup("clients failed", self._failures)
 
     async def abandon(self) -> None:
         """Give up what is under way."""
