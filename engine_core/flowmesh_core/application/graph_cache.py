@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
 from flowmesh_core.application.bounded_cache import BoundedCache
+from flowmesh_core.domain.errors import StoreUnavailable
 from flowmesh_core.domain.expressions import CompileExpression
 from flowmesh_core.domain.graph import Graph, plan_graph
 from flowmesh_core.domain.limits import Limits
@@ -63,6 +64,7 @@ class GraphCache:
             plannings = self._plannings_of(missing)
             done = await self._wait_for(plannings, patience)
             for planning in done:
+                self._forget(planning)
                 found |= {key: graph for key, graph in planning.result().items() if key in missing}
             if len(done) < len(plannings):
                 found |= self._kept(missing)
@@ -93,10 +95,15 @@ class GraphCache:
         return done
 
     def _planned(self, planning: _Planning) -> None:
-        self._plannings = {key: each for key, each in self._plannings.items() if each is not planning}
+        failure = None if planning.cancelled() else planning.exception()
+        was_slow = planning in self._slow
         self._slow.discard(planning)
-        if not planning.cancelled():
-            planning.exception()  # whoever waits sees it too
+        # A defect that nobody waited for is kept for whoever asks next, who would only meet it again later.
+        if failure is None or isinstance(failure, StoreUnavailable) or not was_slow:
+            self._forget(planning)
+
+    def _forget(self, planning: _Planning) -> None:
+        self._plannings = {key: each for key, each in self._plannings.items() if each is not planning}
 
     async def _load(self, missing: Sequence[Definition]) -> dict[Definition, Graph]:
         loaded = {}
