@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from flowmesh import TLS, AsyncClient, Client, UnavailableError, Worker, Workflow
-from tests.acceptance.processes import dev
+from tests.acceptance.processes import background, dev, flowmesh
 from tests.certificates import Certificate, self_signed
 
 
@@ -43,6 +44,42 @@ async def test_a_workflow_runs_to_its_end_and_who_is_not_trusted_gets_nowhere(
     strangers = [None, TLS()] + ([nameless] if "mutual" in request.node.name else [])
     for stranger in strangers:
         await asyncio.to_thread(refused, address, stranger)
+
+
+def test_the_command_line(
+    address: str, certificate: Certificate, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    refused = flowmesh("health", "--address", address)
+    assert (refused.code, refused.out) == (1, "")
+    monkeypatch.setenv("FLOWMESH_SERVER_CA", str(certificate.chain))
+    monkeypatch.setenv("FLOWMESH_CLIENT_CERTIFICATE", str(certificate.chain))
+    without_key = flowmesh("get", "any", "--address", address)
+    assert without_key.err == "flowmesh: FLOWMESH_CLIENT_CERTIFICATE and FLOWMESH_CLIENT_KEY go together\n"
+
+    monkeypatch.setenv("FLOWMESH_CLIENT_KEY", str(certificate.key))
+    assert flowmesh("health", "--address", address).out == "SERVING\n"
+    file = tmp_path / "one.json"
+    file.write_text('{"name": "one", "dag": {"nodes": [{"id": "a", "handler": "h"}]}}')
+    with background("worker", "--dry-run", "--address", address):
+        assert flowmesh("submit", str(file), "--wait", "--address", address).code == 0
+
+    monkeypatch.setenv("FLOWMESH_SERVER_CA", str(tmp_path / "nowhere.pem"))
+    missing = flowmesh("get", "any", "--address", address)
+    assert missing.code == 1
+    assert missing.err.startswith("flowmesh: FLOWMESH_SERVER_CA: cannot read ")
+
+
+def test_a_certificate_that_is_not_there_is_told_in_one_line(
+    certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLOWMESH_TLS_CERTIFICATE", "/nowhere.pem")
+    monkeypatch.setenv("FLOWMESH_TLS_KEY", str(certificate.key))
+    finished = flowmesh("dev", "--listen", "127.0.0.1:0")
+    (line,) = finished.err.splitlines()
+    assert finished.code == 1
+    assert line.startswith("flowmesh: ")
+    assert "/nowhere.pem" in line
+    assert "unexpected" not in line
 
 
 def refused(address: str, tls: TLS | None) -> None:

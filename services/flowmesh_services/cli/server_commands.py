@@ -11,7 +11,7 @@ import typer
 
 from flowmesh_services.cli.documents import render
 from flowmesh_services.cli.errors import CommandError
-from flowmesh_services.cli.options import DEFAULT_ADDRESS, Address, Output, OutputFormat
+from flowmesh_services.cli.options import DEFAULT_ADDRESS, Address, Output, OutputFormat, client_tls
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator, Sequence
@@ -96,12 +96,15 @@ def health(
 ) -> None:
     """Tell whether a server serves, for probes.
 
-    Exits 1 when it does not. Plaintext only.
+    Exits 1 when it does not.
     """
     import grpc
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-    with grpc.insecure_channel(address) as channel:
+    tls = client_tls()
+    with (
+        grpc.secure_channel(address, tls.credentials()) if tls else grpc.insecure_channel(address)
+    ) as channel:
         request = health_pb2.HealthCheckRequest(service=service)
         try:
             stub: Any = health_pb2_grpc.HealthStub(channel)  # published types lack its methods

@@ -13,7 +13,14 @@ import typer
 
 from flowmesh import FlowmeshError, Worker
 from flowmesh_services.cli.documents import render
-from flowmesh_services.cli.options import DEFAULT_ADDRESS, Address, Namespace, Output, OutputFormat
+from flowmesh_services.cli.options import (
+    DEFAULT_ADDRESS,
+    Address,
+    Namespace,
+    Output,
+    OutputFormat,
+    client_tls,
+)
 
 Tasks = ModuleType | list[Callable[..., Any]]
 
@@ -38,7 +45,13 @@ def worker(
     tasks: Tasks = load_tasks(target) if target else []
     try:
         runner = Worker(
-            address, tasks=tasks, slots=slots, worker_id=worker_id, namespace=namespace, dry_run=dry_run
+            address,
+            tasks=tasks,
+            slots=slots,
+            worker_id=worker_id,
+            namespace=namespace,
+            tls=client_tls(),
+            dry_run=dry_run,
         )
     except (TypeError, ValueError) as error:
         raise FlowmeshError(f"{target}: {error}") from error
