@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 from tests.benchmarks.guard.wire_tap import WireTap
@@ -16,6 +17,7 @@ LOADS = (
 )
 BUSY = Workload("busy", "chain of 10, 32 at once", (chain(10),), 100, 32, clients=1)
 _RUNS = 4
+_IDLE_SECONDS = 4.0
 
 
 async def counts_per_step(stack: Stack, tap: WireTap) -> dict[str, dict[str, float]]:
@@ -26,7 +28,22 @@ async def counts_per_step(stack: Stack, tap: WireTap) -> dict[str, dict[str, flo
             await measure(stack, load)
             runs = [await _counted(stack, tap, load) for _ in range(_RUNS)]
         found[load.name] = {name: min(run[name] for run in runs) for name in runs[0]}
-    return found
+    return {**found, "idle": await _idle_per_second(stack, tap)}
+
+
+async def _idle_per_second(stack: Stack, tap: WireTap) -> dict[str, float]:
+    """Return what a system asks for that has nothing to do, with a worker connected."""
+    with stack.workers(BUSY.handlers):
+        await measure(stack, BUSY, warm_up=True)
+        await asyncio.sleep(1.0)  # whatever follows the load
+        before, told = await stack.gauges.read(), dict(tap.counts)
+        await asyncio.sleep(_IDLE_SECONDS)
+        spent = (await stack.gauges.read()).since(before)
+        said = tap.counts["statements"] - told["statements"]
+    return {
+        "Redis commands": sum(spent.redis_commands.values()) / _IDLE_SECONDS,
+        "SQL statements": said / _IDLE_SECONDS,
+    }
 
 
 async def _counted(stack: Stack, tap: WireTap, load: Workload) -> Mapping[str, float]:
