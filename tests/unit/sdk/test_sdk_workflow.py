@@ -246,6 +246,16 @@ def test_all_problems_of_a_file_are_named_at_once() -> None:
         (json.dumps(one_node(config={"x": 1})).replace("1}", "1e999}"), "dag.nodes[0].config.x", "finite"),
         (json.dumps(one_node(config={"x": "\ud800"})), "dag.nodes[0].config.x", "surrogate"),
         (json.dumps(one_node(config={"\ud800": 1})), "dag.nodes[0].config.\\ud800", "unicode"),
+        (
+            json.dumps(one_node(retry_policy={"backoff_coefficient": 10**400})),
+            "dag.nodes[0].retry_policy.backoff_coefficient",
+            "double",
+        ),
+        (
+            json.dumps(one_node(timeouts={"heartbeat": "\u0663s"})),
+            "dag.nodes[0].timeouts.heartbeat",
+            "span",
+        ),
         ("[" * 100_000, "", "deeper"),
         (
             json.dumps(one_node()).replace('"id"', '"config": {"x": %s}, "id"' % ("[" * 120 + "]" * 120)),

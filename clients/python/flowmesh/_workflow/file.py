@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 parse = text.parse
 
-_SPAN: Final = re.compile(r"(\d{1,12})(?:\.(\d{1,9}))?s\Z")
+_SPAN: Final = re.compile(r"([0-9]{1,12})(?:\.([0-9]{1,9}))?s\Z")
 _CAPITAL: Final = re.compile(r"[A-Z]")
 _RETRY: Final = (
     "initial_interval",
@@ -148,9 +148,13 @@ class _Reader:
 
     def _number(self, source: _Object, name: str) -> float | None:
         value = source.fields.get(name)
-        if isinstance(value, int) and not isinstance(value, bool):
+        if not isinstance(value, int) or isinstance(value, bool):
+            return self._optional(source, name, float, "a number", 0.0) or None
+        try:
             return float(value) or None
-        return self._optional(source, name, float, "a number", 0.0) or None
+        except OverflowError:
+            self._wrong(source.where(name), "is not a number that a double can hold")
+            return None
 
     def _span(self, source: _Object, name: str) -> timedelta | None:
         value = self._optional(source, name, str, "a string such as `1.5s`", "")
