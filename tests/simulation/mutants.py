@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from flowmesh_core.adapters.memory.history_store import MemoryHistoryStore
+from flowmesh_core.adapters.memory.outbox import MemoryOutbox
 from flowmesh_core.application.cluster_clock import ClusterClock
 from flowmesh_core.application.partition_owner import take_over
 from flowmesh_core.application.partition_owner.advance_executions import AdvanceExecutions
@@ -186,6 +187,10 @@ def _always(*_args: Any, **_kwargs: Any) -> bool:
     return True
 
 
+def _never(*_args: Any) -> bool:
+    return False
+
+
 def _any_attempt(self: ExecutionState, node: int, attempt: int) -> bool:  # noqa: ARG001
     return bool(self.attempts[node]) and not self.status.is_terminal
 
@@ -219,6 +224,7 @@ MUTANTS: Sequence[Mutant] = (
     Mutant("marks of closed executions kept", (TakeOver, "_forget_closed"), _nothing, 13),
     Mutant("nobody takes stock", (Inventory, "take_stock"), _nothing, 812),
     Mutant("wall clocks of machines", (ClusterClock, "now"), _of_the_machine, 41),
+    Mutant("marks set on a Redis that lost data", (MemoryOutbox, "_is_lost"), _never, 1483),
     Mutant("late reports accepted", (step, "_late_verdict"), _late_is_accepted, 0),
 )
 

@@ -34,11 +34,12 @@ class Decision:
     decisions of the same command see earlier ones.
     """
 
-    def __init__(self, state: ExecutionState, now: Micros, window: int) -> None:
-        """Decide on `state` at `now`, with at most `window` attempts in flight."""
+    def __init__(self, state: ExecutionState, now: Micros, window: int, window_bytes: int) -> None:
+        """Decide on `state` at `now`, with so many attempts and bytes of large inputs in flight."""
         self.state = state
         self.now = now
         self._window = window
+        self._window_bytes = window_bytes
         self._events: list[Event] = []
         self._dispatches: list[Dispatch] = []
         self._withdrawals: list[Withdrawal] = []
@@ -107,10 +108,14 @@ class Decision:
                 decidable.pop_first()
                 continue
             verdict = fan_in(self.state, node)
-            if verdict is FanIn.FIRE and self.state.in_flight >= self._window:
+            if verdict is FanIn.FIRE and self._is_full():
                 return
             decidable.pop_first()
             self._decide(node, verdict)
+
+    def _is_full(self) -> bool:
+        state = self.state
+        return state.in_flight >= self._window or state.bytes_in_flight >= self._window_bytes
 
     def _decide(self, node: int, verdict: FanIn) -> None:
         if verdict is FanIn.UPSTREAM_FAILED:
@@ -141,6 +146,7 @@ class Decision:
         attempt = self.state.attempts[node] + 1
         self.emit(NodeScheduled(self.sequence, self.now, node, attempt))
         self._dispatches.append(Dispatch(node, attempt, payload))
+        self.state.note_input(node, payload.size)
 
     def _fail_fast(self, failed: int) -> None:
         """Schedule nothing new: what is below the failed node and what has not begun ends here."""

@@ -118,6 +118,7 @@ def _end_attempt(state: ExecutionState, event: AttemptEvent) -> None:
 def _forget_attempt(state: ExecutionState, node: int) -> None:
     state.scheduled_sequence.pop(node, None)
     state.gateways.pop(node, None)
+    state.large_inputs.pop(node, None)
     if not state.scheduled_sequence:
         # A dict keeps its room until it is cleared, and many executions wait for long.
         state.scheduled_sequence.clear()

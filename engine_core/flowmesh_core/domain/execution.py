@@ -28,6 +28,9 @@ SOME_FAILED = 2
 
 _MAXIMUM_PARSED_OUTPUTS = 256
 _NO_OUTPUTS: dict[int, Payload] = {}
+_NO_INPUTS: dict[int, int] = {}
+_LARGE = 16 * 1024
+"""Inputs below this are bounded well enough by the number of attempts."""
 """Of all executions whose graph reads none: nothing is ever put in."""
 
 
@@ -46,6 +49,8 @@ class ExecutionState:
         decidable: Nodes whose parents are all terminal, in the order that it
             became so; may still hold nodes that were decided since.
         scheduled_sequence: Per attempt in flight, the sequence of its `NodeScheduled`.
+        large_inputs: Per attempt in flight with a large input, its bytes. Not of the history: what
+            another process sent is missing.
         gateways: Per RUNNING node, the gateway that runs it.
         backoff: Per node that waits for its next attempt, when that is due.
         failures: Per node, how many attempts failed.
@@ -69,6 +74,7 @@ class ExecutionState:
         "graph",
         "input",
         "key",
+        "large_inputs",
         "last_sequence",
         "lost",
         "node_status",
@@ -95,6 +101,7 @@ class ExecutionState:
         self.parents_ended = bytearray(count)
         self.decidable = NodeQueue()
         self.scheduled_sequence: dict[int, int] = {}
+        self.large_inputs: dict[int, int] = _NO_INPUTS
         self.gateways: dict[int, str] = {}
         self.backoff: dict[int, Micros] = {}
         self.failures = array("I", bytes(4 * count))
@@ -110,6 +117,17 @@ class ExecutionState:
     def in_flight(self) -> int:
         """How many attempts are with workers or on the way to them."""
         return len(self.scheduled_sequence)
+
+    @property
+    def bytes_in_flight(self) -> int:
+        """How many bytes the large ones among their inputs have."""
+        return sum(self.large_inputs.values())
+
+    def note_input(self, node: int, size: int) -> None:
+        """Count the input of an attempt that is sent, if it is large."""
+        if size >= _LARGE:
+            self.large_inputs = self.large_inputs or {}
+            self.large_inputs[node] = size
 
     @property
     def is_winding_down(self) -> bool:

@@ -33,12 +33,17 @@ from flowmesh_core.domain.events import (
 )
 from flowmesh_core.domain.execution import ExecutionState
 from flowmesh_core.domain.failure import Failure
+from flowmesh_core.domain.limits import MIB
 from flowmesh_core.domain.states import ExecutionStatus, FailureSource, LostCause, NodeStatus
 from flowmesh_core.domain.time import Micros, after
 from flowmesh_core.domain.transition import Transition, Verdict
 
+WINDOW_BYTES = 32 * MIB
 
-def step(state: ExecutionState, command: Command, now: Micros, window: int) -> Transition:
+
+def step(
+    state: ExecutionState, command: Command, now: Micros, window: int, window_bytes: int = WINDOW_BYTES
+) -> Transition:
     """Decide a command and fold its events into `state`.
 
     Args:
@@ -47,8 +52,9 @@ def step(state: ExecutionState, command: Command, now: Micros, window: int) -> T
         command: What is asked.
         now: The time of the decision, written into its events.
         window: How many attempts the execution may have in flight.
+        window_bytes: Nothing new is sent while the large inputs of those have this many bytes.
     """
-    decision = Decision(state, now, window)
+    decision = Decision(state, now, window, window_bytes)
     if isinstance(command, TaskCommand):
         return _step_task(decision, command)
     if state.status.is_terminal:

@@ -27,6 +27,7 @@ from flowmesh_core.domain.time import SECOND, Micros
 from flowmesh_core.domain.transition import Transition
 
 KEY = ExecutionKey("default", "e1")
+_EMPTY = Payload(b"{}")
 STEADY = RetryPolicy(maximum_attempts=3, jitter=Jitter.NONE, maximum_lost=3)
 
 
@@ -35,6 +36,7 @@ def graph(
     *,
     skipped: Sequence[str] = (),
     policy: RetryPolicy = STEADY,
+    inputs: Payload = _EMPTY,
 ) -> Graph:
     """Build a graph from node → parents; nodes in `skipped` have a condition that is false."""
     index = {node: position for position, node in enumerate(edges)}
@@ -51,7 +53,7 @@ def graph(
             retry_policy=policy,
             timeouts=Timeouts(),
             runs=_never if node in skipped else None,
-            resolve=_nothing,
+            resolve=lambda _scope: inputs,
         )
         for node, parents in edges.items()
     )
@@ -60,10 +62,6 @@ def graph(
 
 def _never(_scope: Scope) -> bool:
     return False
-
-
-def _nothing(_scope: Scope) -> Payload:
-    return Payload(b"{}")
 
 
 class Stage:

@@ -128,8 +128,11 @@ def check_fold(stage: Stage) -> None:
     assert view.status == stage.state.status
 
 
+_NO_FACTS = {"scope", "decidable", "large_inputs"}
+
+
 def comparable(state: ExecutionState) -> dict[str, object]:
-    facts = {name: getattr(state, name) for name in state.__slots__ if name not in {"scope", "decidable"}}
+    facts = {name: getattr(state, name) for name in state.__slots__ if name not in _NO_FACTS}
     pending = [n for n in state.decidable if state.node_status[n] == NodeStatus.PENDING]
     return {**facts, "decidable": pending}
 

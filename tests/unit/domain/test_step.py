@@ -10,8 +10,10 @@ from flowmesh_core.domain.commands import (
     RetryTask,
 )
 from flowmesh_core.domain.events import NodeAttemptFailed, NodeScheduled, NodeStarted
+from flowmesh_core.domain.payload import Payload
 from flowmesh_core.domain.policy import Jitter, RetryPolicy
 from flowmesh_core.domain.states import LostCause
+from flowmesh_core.domain.step import WINDOW_BYTES
 from flowmesh_core.domain.time import SECOND, Micros
 from flowmesh_core.domain.transition import Verdict
 from tests.unit.domain.reducer import KEY, Stage, graph
@@ -276,6 +278,20 @@ class TestDispatching:
 
         assert stage.state.in_flight == 2
         assert stage.dispatched(stage.complete("a")) == ["c"]
+
+    def test_large_inputs_in_flight_are_bounded_by_their_bytes(self) -> None:
+        large = Payload(bytes(WINDOW_BYTES // 2 - 1))
+        stage = Stage(graph({"root": [], **{name: ["root"] for name in "abcde"}}, inputs=large))
+        stage.start()
+
+        assert stage.dispatched(stage.complete("root")) == ["a", "b", "c"]
+        assert stage.dispatched(stage.lose("c")) == ["c"], "what was begun goes on"
+        assert stage.dispatched(stage.complete("a")) == ["d"]
+        assert stage.dispatched(stage.complete("b")) == ["e"]
+        for node in "de":
+            stage.complete(node)
+        assert stage.dispatched(stage.complete("c", attempt=2)) == []
+        assert stage.standing == "COMPLETED"
 
     def test_a_takeover_sends_again_only_what_may_not_have_been_sent(self) -> None:
         stage = started({"a": [], "b": []})
