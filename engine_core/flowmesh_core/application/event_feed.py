@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from flowmesh_core.domain.errors import StoreUnavailable
-from flowmesh_core.domain.events import Event, NodeCompleted
+from flowmesh_core.domain.events import Event, user_bytes
 from flowmesh_core.domain.identity import ExecutionKey
 from flowmesh_core.ports.history_store import HistoryStore
 
@@ -135,4 +135,4 @@ class EventFeed:
 
 def event_size(event: Event) -> int:
     """Return about how many bytes an event is, for bounds on what is held at a time."""
-    return _EVENT_BYTES + (event.output.size if isinstance(event, NodeCompleted) else 0)
+    return _EVENT_BYTES + user_bytes(event)

@@ -9,7 +9,7 @@ from flowmesh_core.application.bounded_cache import BoundedCache
 from flowmesh_core.application.gathered_reads import GatheredReads
 from flowmesh_core.application.graph_cache import GraphCache
 from flowmesh_core.domain.errors import ExecutionNotFound, StoreUnavailable
-from flowmesh_core.domain.events import Event, NodeCompleted
+from flowmesh_core.domain.events import Event, user_bytes
 from flowmesh_core.domain.graph import Graph
 from flowmesh_core.domain.identity import ExecutionKey
 from flowmesh_core.domain.time import Micros
@@ -153,4 +153,4 @@ def _apply_all(folded: _Folded, events: Iterable[Event]) -> None:
     for event in events:
         if event.sequence == folded.view.last_sequence + 1:  # another reader may have been faster
             apply(folded.view, event)
-            folded.weight += event.output.size if isinstance(event, NodeCompleted) else 0
+            folded.weight += user_bytes(event)

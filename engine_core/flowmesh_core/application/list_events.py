@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from flowmesh_core.application.event_feed import event_size
 from flowmesh_core.application.execution_reader import ExecutionReader
+from flowmesh_core.application.page_bytes import PAGE_BYTES, fitting
 from flowmesh_core.application.page_token import PageTokens
 from flowmesh_core.application.request_check import RequestCheck
 from flowmesh_core.domain.events import Event
@@ -15,8 +16,6 @@ from flowmesh_core.domain.identity import ExecutionKey
 from flowmesh_core.ports.history_store import HistoryStore
 
 _CHUNK = 100
-_PAGE_BYTES = 2 * 1024 * 1024
-"""Leaves room in the 4 MiB that gRPC clients accept by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ class ListEvents:
         self._histories = histories
 
     async def __call__(self, key: ExecutionKey, page_size: int, page_token: str) -> EventPage:
-        """Return one page; it is shorter than asked for when its outputs are large.
+        """Return one page; it is shorter than asked for when its outputs or failures are large.
 
         Raises:
             ExecutionNotFound: There is no such execution.
@@ -52,7 +51,7 @@ class ListEvents:
         after = int(tokens.decode(page_token, (int,))[0]) if page_token else 0
         record = await self._reader.record(key)
         found, is_end = await self._read(key, after, size)
-        page = _fitting(found[:size])
+        page = fitting(found[:size], event_size)
         is_last = is_end and len(page) == len(found)
         token = "" if is_last else tokens.encode(page[-1].sequence)
         return EventPage(page, await self._reader.graph(record), token)
@@ -61,7 +60,7 @@ class ListEvents:
         """Return the next events, no more than a page needs, and whether they are the last."""
         found: list[Event] = []
         weight = 0
-        while len(found) <= size and weight <= _PAGE_BYTES:
+        while len(found) <= size and weight <= PAGE_BYTES:
             chunk = await self._histories.read(key, after=after, limit=_CHUNK)
             found.extend(chunk)
             if len(chunk) < _CHUNK:
@@ -69,13 +68,3 @@ class ListEvents:
             weight += sum(map(event_size, chunk))
             after = chunk[-1].sequence
         return found, False
-
-
-def _fitting(events: Sequence[Event]) -> Sequence[Event]:
-    """Return the first events up to the bytes of a page, at least one if there are any."""
-    weight = 0
-    for count, event in enumerate(events):
-        weight += event_size(event)
-        if count and weight > _PAGE_BYTES:
-            return events[:count]
-    return events

@@ -132,3 +132,12 @@ class NodeUpstreamFailed(NodeEvent):
 @record(frozen=True, slots=True)
 class NodeCancelled(AttemptEvent):
     """The node was cancelled; attempt 0 means that it was never scheduled."""
+
+
+def user_bytes(event: Event) -> int:
+    """Return about how many bytes of user data an event holds: an output, or a failure."""
+    if isinstance(event, NodeCompleted):
+        return event.output.size
+    if isinstance(event, ExecutionFailed | NodeAttemptFailed | NodeFailed):
+        return event.failure.size
+    return 0

@@ -25,3 +25,8 @@ class Failure:
     source: FailureSource = FailureSource.HANDLER
     details: Payload | None = None
     node_id: str = ""
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it holds: the message and the details, which users fill."""
+        return len(self.message) + (0 if self.details is None else self.details.size)

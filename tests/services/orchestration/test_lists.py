@@ -9,6 +9,8 @@ from google.protobuf import json_format
 from flowmesh.v1 import event_pb2
 from flowmesh.v1 import execution_pb2 as states
 from flowmesh.v1 import orchestration_service_pb2 as pb
+from flowmesh_core.domain.commands import FailTask
+from flowmesh_core.domain.failure import Failure
 from flowmesh_core.domain.payload import Payload
 from flowmesh_core.domain.workflow import Node
 from tests.services.memory_cluster import MemoryCluster, Refusal, Replica, refusal
@@ -130,6 +132,40 @@ async def test_a_page_of_large_outputs_fits_a_message(owner: HandOwner, one: Rep
         found += [event.sequence for event in page.events]
         token = page.next_page_token
     assert found == list(range(1, 43))
+
+
+async def test_a_page_of_large_failures_fits_a_message(owner: HandOwner, one: Replica) -> None:
+    large = Failure("Boom", "it broke", details=Payload(b'"' + b"x" * 500_000 + b'"'))
+    ids = [f"e{number}" for number in range(20)]
+    for each in ids:
+        key = await owner.begin(ONE, execution_id=each)
+        await owner.decide(FailTask(key, "a", 1, large, "worker", None, non_retryable=True))
+    found: list[str] = []
+    token = ""
+    while token or not found:
+        page = await _list(one, pageSize=1_000, pageToken=token)
+        assert page.ByteSize() < 4 * 1024 * 1024
+        found += [each.execution_id for each in page.executions]
+        token = page.next_page_token
+    assert found == ids[::-1]
+
+
+async def test_a_page_of_events_with_large_failures_fits_a_message(owner: HandOwner, one: Replica) -> None:
+    nodes = [Node(f"n{number}", "h") for number in range(20)]
+    large = Failure("Boom", "it broke", details=Payload(b'"' + b"x" * 500_000 + b'"'))
+    key = await owner.begin(*nodes)
+    for node in nodes:
+        await owner.decide(FailTask(key, node.id, 1, large, "worker", None))
+    found: list[int] = []
+    token = ""
+    while token or not found:
+        page = await one.orchestration.ListEvents(
+            pb.ListEventsRequest(execution_id="e1", page_size=1_000, page_token=token)
+        )
+        assert page.ByteSize() < 4 * 1024 * 1024
+        found += [event.sequence for event in page.events]
+        token = page.next_page_token
+    assert found == list(range(1, 42))
 
 
 async def test_outputs_of_the_history_on_request(owner: HandOwner, one: Replica) -> None:

@@ -31,6 +31,6 @@ def batches_of(
 def _weight(command: Command) -> int:
     if isinstance(command, CompleteTask):
         return command.output.size
-    if isinstance(command, FailTask) and command.failure.details is not None:
-        return command.failure.details.size
+    if isinstance(command, FailTask):
+        return command.failure.size
     return 0
