@@ -25,6 +25,7 @@ from flowmesh_core.domain.errors import (
     InvalidWorkflow,
     RateLimited,
 )
+from flowmesh_core.ports.undecodable import UnknownSchemaVersion
 from flowmesh_services.runtime.logging import configure_logging
 from flowmesh_services.runtime.role import ServedRole, Service
 from flowmesh_services.runtime.server import CannotListenError, GrpcServer, ServerOptions
@@ -35,6 +36,12 @@ if TYPE_CHECKING:
 _NAME = "flowmesh.v1.OrchestrationService"
 _TRACE = "0af7651916cd43dd8448eb211c80319c"
 _MANY = 1000
+
+
+_PASSING = {
+    "limited": RateLimited("slow down", retry_after=1.5),
+    "newer": UnknownSchemaVersion("version 9; this code writes 1"),
+}
 
 
 class _Servicer(stubs.OrchestrationServiceServicer):
@@ -55,8 +62,8 @@ class _Servicer(stubs.OrchestrationServiceServicer):
             case "invalid-in-many-ways":
                 violations = [FieldViolation(f"dag.nodes[{i}]", "a → b → a", "CYCLE") for i in range(_MANY)]
                 raise InvalidWorkflow("→" * 5000, violations=violations)
-            case "limited":
-                raise RateLimited("slow down", retry_after=1.5)
+            case "limited" | "newer" as which:
+                raise _PASSING[which]
             case "broken":
                 raise ValueError("the password is hunter2")
             case "aborted":
@@ -200,6 +207,15 @@ async def test_an_unforeseen_failure_tells_its_incident_and_logs_the_rest(
     assert "hunter2" not in str(error)
     assert logged["incident"] == incident
     assert "ValueError" in logged["exception"]
+
+
+async def test_what_newer_code_wrote_is_for_another_server_to_tell(channel: grpc.aio.Channel) -> None:
+    error = await _error(channel, "newer")
+    details = _details(error)
+    assert error.code() is grpc.StatusCode.UNAVAILABLE
+    assert details["ErrorInfo"].reason == "STORE_UNAVAILABLE"
+    assert details["RetryInfo"].retry_delay.seconds == 5
+    assert "newer version" in str(error.details())
 
 
 async def test_a_status_set_by_a_handler_passes(channel: grpc.aio.Channel) -> None:

@@ -20,7 +20,8 @@ from grpc_status import rpc_status
 from opentelemetry import context as trace_context
 from opentelemetry import metrics, propagate, trace
 
-from flowmesh_core.domain.errors import FlowmeshError, InvalidRequest
+from flowmesh_core.domain.errors import FlowmeshError, InvalidRequest, StoreUnavailable
+from flowmesh_core.ports.undecodable import UnknownSchemaVersion
 from flowmesh_services.runtime.status import internal_status, status_of
 
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
     Behaviour = Callable[..., Any]
 
 _log = structlog.get_logger()
+_WRITTEN_BY_NEWER_CODE = StoreUnavailable(
+    "what was asked for was written by a newer version of flowmesh: ask a server of that version",
+    retry_after=5.0,
+)
 # Those of the conventions, in seconds.
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 
@@ -164,6 +169,9 @@ async def _errors_as_statuses(method: str, context: Context) -> AsyncIterator[No
         # Errors and their tracebacks form cycles, which would keep requests of many MB until they are found.
         traceback.clear_frames(error.__traceback__)
         await _abort(context, status_of(error), error.reason)
+    except UnknownSchemaVersion as error:
+        _log.warning("what newer code wrote was asked for", method=method, error=str(error))
+        await _abort(context, status_of(_WRITTEN_BY_NEWER_CODE), _WRITTEN_BY_NEWER_CODE.reason)
     except Exception:  # noqa: BLE001 - the last place where an unforeseen failure can be told apart
         incident = secrets.token_hex(8)
         _log.exception("call failed", method=method, incident=incident)
