@@ -58,8 +58,8 @@ def build_app() -> typer.Typer:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return the exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    command = typer.main.get_command(build_app())
     try:
+        command = typer.main.get_command(build_app())
         code = command.main(args=words or ["--help"], prog_name="flowmesh", standalone_mode=False)
         sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from flowmesh_core.domain.errors import StoreUnavailable
@@ -24,3 +27,27 @@ def test_what_an_operator_can_understand_is_told_alone() -> None:
 
     with pytest.raises(CommandError, match=r"^no Redis at redis:6379$"):
         run_to_end(serve())
+
+
+INTERRUPTED_AT_AN_IMPORT = """
+import os, signal, sys
+
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[1]:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupt())
+from flowmesh_services.cli import main
+sys.exit(main(["get", "x", "--address", "127.0.0.1:1"]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "code"), [("typer", -2), ("grpc._channel", 130)], ids=["before", "in a command"]
+)
+def test_an_interrupt_while_a_command_starts_is_silent(module: str, code: int) -> None:
+    command = [sys.executable, "-c", INTERRUPTED_AT_AN_IMPORT, module]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
+
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
