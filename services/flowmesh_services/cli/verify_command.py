@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import chain
+from heapq import heappop, heappush
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,9 +15,12 @@ from flowmesh_services.cli.options import Output, OutputFormat
 from flowmesh_services.cli.server_commands import run_to_end, settings_or_fail
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from flowmesh_core.application.verify import Report, Tally
+
+
+_LINES_AT_ONCE = 100
 
 
 def verify(
@@ -44,15 +48,34 @@ def verify(
     from flowmesh_services.bootstrap import verify as check
 
     options = VerifyOptions(is_settled=settled, maximum_age=max_age, repeats=repeats)
-    lines = chain.from_iterable([_LogFile(path) for path in log or ()])
+    lines = _side_by_side([_LogFile(path) for path in log or ()])
     report = run_to_end(check(settings_or_fail(), options, lines))
     text = render(_document(report)) if output is OutputFormat.JSON else "\n".join(_lines(report))
     typer.echo(text)
     raise typer.Exit(1 if report.violations else 0)
 
 
+def _side_by_side(files: Sequence[_LogFile]) -> Iterator[str]:
+    """Yield the lines of each file in order, and of all so that they come to their ends together.
+
+    They were written at the same time, so what they say of one execution comes close together.
+    """
+    waiting = [(0.0, number) for number in range(len(files))]
+    lines = [file.lines() for file in files]
+    while waiting:
+        _, number = heappop(waiting)
+        some = list(islice(lines[number], _LINES_AT_ONCE))
+        yield from some
+        if some:
+            heappush(waiting, (files[number].part_read, number))
+
+
 class _LogFile:
-    """The lines that a file holds when it is named, not those that are added later."""
+    """The lines that a file holds when it is named, not those that are added later.
+
+    Attributes:
+        part_read: How much of it was read, from 0 to 1.
+    """
 
     def __init__(self, path: Path) -> None:
         try:
@@ -60,10 +83,15 @@ class _LogFile:
             self._path = path
         except OSError as error:
             raise CommandError(f"cannot read {path}: {error.strerror}") from error
+        self.part_read = 0.0
 
-    def __iter__(self) -> Iterator[str]:
+    def lines(self) -> Iterator[str]:
+        """Read it once."""
+        read = 0
         with self._path.open("rb") as lines:
-            while lines.tell() < self._size and (line := lines.readline(self._size - lines.tell())):
+            while read < self._size and (line := lines.readline(self._size - read)):
+                read += len(line)
+                self.part_read = read / self._size
                 yield line.decode(errors="replace")
 
 
