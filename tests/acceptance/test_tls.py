@@ -18,7 +18,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     return self_signed(tmp_path_factory.mktemp("tls"))
 
 
-@pytest.fixture(params=["server", "mutual"])
+@pytest.fixture(scope="module", params=["server", "mutual"])
 def address(request: pytest.FixtureRequest, certificate: Certificate) -> Iterator[str]:
     """A server that other machines may reach, because it talks TLS."""
     environment = {
@@ -46,6 +46,7 @@ async def test_a_workflow_runs_to_its_end_and_who_is_not_trusted_gets_nowhere(
         await asyncio.to_thread(refused, address, stranger)
 
 
+@pytest.mark.parametrize("address", ["mutual"], indirect=True)
 def test_the_command_line(
     address: str, certificate: Certificate, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
