@@ -280,6 +280,7 @@ def limits(settings: LimitSettings) -> Limits:
     return Limits(
         nodes=settings.max_nodes,
         edges=settings.max_edges,
+        id_length=settings.max_id_length,
         config_bytes=settings.max_config_bytes,
         workflow_bytes=settings.max_workflow_bytes,
         input_bytes=settings.max_input_bytes,
@@ -346,11 +347,8 @@ async def verify(settings: Settings, options: VerifyOptions, log: Iterable[str])
         open_pool(postgres_url(settings), maximum=_VERIFY_CONNECTIONS) as pool,
         connect(redis_url(settings)) as redis,
     ):
-        graphs = GraphCache(
-            PostgresWorkflowStore(pool),
-            CelExpressionEngine().compile,
-            maximum_input_bytes=settings.limits.max_input_bytes,
-        )
+        compiler, largest = CelExpressionEngine().compile, settings.limits.max_input_bytes
+        graphs = GraphCache(PostgresWorkflowStore(pool), compiler, maximum_input_bytes=largest)
         ports = VerifyPorts(
             audit=PostgresAuditStore(pool),
             transport=RedisTransportAudit(redis),

@@ -189,6 +189,7 @@ class LimitSettings(_Concern):
     Attributes:
         max_nodes: Nodes of a workflow.
         max_edges: Dependencies of all its nodes together.
+        max_id_length: Characters of workflow names, node ids and handlers; 255 at the most.
         max_config_bytes: The config of one node as submitted.
         max_workflow_bytes: The configs and conditions of all nodes together.
         max_input_bytes: The config of one node with its templates resolved.
@@ -202,6 +203,7 @@ class LimitSettings(_Concern):
 
     max_nodes: PositiveInt = _LIMITS.nodes
     max_edges: PositiveInt = _LIMITS.edges
+    max_id_length: PositiveInt = Field(_LIMITS.id_length, le=_LIMITS.id_length)
     max_config_bytes: PositiveInt = _LIMITS.config_bytes
     max_workflow_bytes: PositiveInt = _LIMITS.workflow_bytes
     max_input_bytes: PositiveInt = _LIMITS.input_bytes

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from flowmesh_services.bootstrap import limits
 from flowmesh_services.settings import SettingsError, load_settings
 
 
@@ -50,6 +51,14 @@ def test_all_problems_are_told_at_once_and_by_variable(monkeypatch: pytest.Monke
     first, second = str(caught.value).splitlines()
     assert first.startswith("FLOWMESH_PARTITIONS: ")
     assert second.startswith("FLOWMESH_LOG_LEVEL: ")
+
+
+def test_names_are_never_longer_than_the_contract_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOWMESH_MAX_ID_LENGTH", "63")
+    assert limits(load_settings().limits).id_length == 63
+    monkeypatch.setenv("FLOWMESH_MAX_ID_LENGTH", "256")
+    with pytest.raises(SettingsError, match="FLOWMESH_MAX_ID_LENGTH"):
+        load_settings()
 
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:7466", "[::]:7466", "flowmesh.example:7466", "192.168.0.7:1"])

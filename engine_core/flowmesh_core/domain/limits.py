@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from flowmesh_core.domain.identity import MAXIMUM_ID_LENGTH
 from flowmesh_core.domain.time import SECOND, Micros
 
 KIB = 1024
@@ -18,6 +19,7 @@ class Limits:
     Attributes:
         nodes: Nodes of a workflow.
         edges: Dependencies of all nodes together.
+        id_length: Characters of the name of a workflow, of the id of a node and of a handler.
         config_bytes: The config of one node, before its templates are resolved.
         workflow_bytes: The configs of all nodes together.
         input_bytes: The config of one node after its templates are resolved, which is what a
@@ -34,6 +36,7 @@ class Limits:
 
     nodes: int = 100_000
     edges: int = 1_000_000
+    id_length: int = MAXIMUM_ID_LENGTH
     config_bytes: int = 256 * KIB
     workflow_bytes: int = 64 * MIB
     input_bytes: int = MIB

@@ -38,7 +38,7 @@ from flowmesh_core.domain.errors import FieldViolation
 from flowmesh_core.domain.expressions import CompileExpression
 from flowmesh_core.domain.identity import NAME_PATTERN
 from flowmesh_core.domain.limits import Limits
-from flowmesh_core.domain.validation_nodes import NodeChecker
+from flowmesh_core.domain.validation_nodes import NodeChecker, too_long
 from flowmesh_core.domain.validation_references import ReferenceChecker
 from flowmesh_core.domain.violations import Violations
 from flowmesh_core.domain.workflow import Node, Workflow
@@ -52,18 +52,20 @@ def validate(
 ) -> tuple[FieldViolation, ...]:
     """Return everything that is wrong with a workflow, in linear time; nothing when it can run."""
     violations = Violations(limits.violations)
-    _check_name(workflow.name, violations)
+    _check_name(workflow.name, limits, violations)
     if _is_sized(workflow.nodes, limits, violations):
         _check_graph(workflow.nodes, limits, compile_expression, violations)
     return violations.all()
 
 
-def _check_name(name: str, violations: Violations) -> None:
+def _check_name(name: str, limits: Limits, violations: Violations) -> None:
     if not name:
         violations.add("name", "a workflow needs a name", "REQUIRED")
     elif not NAME_PATTERN.fullmatch(name):
         words = "1 to 255 of A-Z a-z 0-9 . _ -, starting with a letter or digit"
         violations.add("name", words, "MALFORMED_NAME")
+    elif len(name) > limits.id_length:
+        violations.add("name", too_long(name, limits), "LIMIT_EXCEEDED")
 
 
 def _is_sized(nodes: Sequence[Node], limits: Limits, violations: Violations) -> bool:

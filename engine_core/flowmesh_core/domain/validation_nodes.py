@@ -59,6 +59,8 @@ class NodeChecker:
             self._violations.add(field, "is missing", "REQUIRED")
         elif not pattern.fullmatch(name):
             self._violations.add(field, words, reason)
+        elif len(name) > self._limits.id_length:
+            self._violations.add(field, too_long(name, self._limits), "LIMIT_EXCEEDED")
 
     def _is_sized(self, field: str, config: Payload) -> bool:
         size, maximum, total = config.size, self._limits.config_bytes, self._limits.workflow_bytes
@@ -136,6 +138,11 @@ class NodeChecker:
             self._violations.add(field, str(error), "BAD_EXPRESSION")
             return False
         return True
+
+
+def too_long(name: str, limits: Limits) -> str:
+    """Say that a name is over the limit."""
+    return f"{len(name):,} characters, and at most {limits.id_length:,} are allowed"
 
 
 def _joined(path: str) -> str:

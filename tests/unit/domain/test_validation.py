@@ -217,6 +217,18 @@ def test_limits_are_settings(limits: Limits, field: str) -> None:
     assert (field, "LIMIT_EXCEEDED") in found
 
 
+def test_the_length_of_names_is_a_setting() -> None:
+    names = Workflow("abcd", (Node("abcd", "abcd"), Node("abc", "abc", ("abcd",))))
+    found = validate(names, Limits(id_length=3), compile_expression)
+
+    assert [(each.field, each.reason) for each in found] == [
+        ("name", "LIMIT_EXCEEDED"),
+        ("dag.nodes[0].id", "LIMIT_EXCEEDED"),
+        ("dag.nodes[0].handler", "LIMIT_EXCEEDED"),
+    ]
+    assert found[0].description == "4 characters, and at most 3 are allowed"
+
+
 def test_the_number_of_problems_is_bounded() -> None:
     found = violations(*(node("a b") for _ in range(50)), limits=Limits(violations=10))
 
