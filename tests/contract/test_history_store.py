@@ -93,6 +93,8 @@ async def test_histories_are_apart_and_missing_ones_are_left_out(owner: Owner) -
     found = await owner.stores.history.read_many([KEY, OTHER, lookalike])
     assert {key: len(history) for key, history in found.items()} == {KEY: 1, OTHER: 2}
     assert await owner.stores.history.read_many([]) == {}
+    assert await owner.stores.history.newest([KEY, OTHER, lookalike]) == {KEY: 1, OTHER: 2}
+    assert await owner.stores.history.newest([]) == {}
 
 
 async def test_one_append_takes_many_executions_and_many_batches_of_one(owner: Owner) -> None:

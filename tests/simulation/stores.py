@@ -65,6 +65,9 @@ class SimulatedHistory:
     async def read(self, key: ExecutionKey, *, after: int, limit: int) -> Sequence[Event]:
         return await self._line.call("read", partial(self._twin.read, key, after=after, limit=limit))
 
+    async def newest(self, keys: Collection[ExecutionKey]) -> Mapping[ExecutionKey, int]:
+        return await self._line.call("newest", partial(self._twin.newest, keys))
+
     async def read_many(self, keys: Collection[ExecutionKey]) -> Mapping[ExecutionKey, Sequence[Event]]:
         return await self._line.call("read_many", partial(self._twin.read_many, keys))
 

@@ -22,20 +22,18 @@ class EventFeed:
     A watcher that is further behind than the buffer reaches reads by itself.
     """
 
-    def __init__(self, key: ExecutionKey, histories: HistoryStore, poll: float) -> None:
-        """Start empty; `poll` is how many seconds may pass without reading."""
+    def __init__(self, key: ExecutionKey, histories: HistoryStore) -> None:
+        """Start empty, with everything unread."""
         self.key = key
         self.watchers = 0
         self._histories = histories
-        self._poll = poll
         self._buffer: deque[Event] = deque()
         self._bytes = 0
         self._last = 0
-        self._hinted = 0
+        self._hinted = 1
         self._page = _BUFFERED_EVENTS
         self._turn = asyncio.Lock()
         self._reads = 0
-        self._read_at = float("-inf")
         self._changed = asyncio.Event()
         self._closing = False
 
@@ -67,10 +65,10 @@ class EventFeed:
         while not self._closing:
             if position < self._last:
                 return self._buffered(position) or await self._read_again(position)
-            if self._hinted > self._last or self._since_read() >= self._poll:
+            if self._hinted > self._last:
                 await self._advance()
             else:
-                await self._wait(self._poll - self._since_read())
+                await self._changed.wait()
         return ()
 
     def _buffered(self, position: int) -> Sequence[Event]:
@@ -93,7 +91,6 @@ class EventFeed:
             elif self._hinted == hinted:
                 self._hinted = self._last  # a hint of what is not there must not make us spin
             self._reads += 1
-            self._read_at = asyncio.get_running_loop().time()
             self._wake()
 
     async def _read_again(self, position: int) -> Sequence[Event]:
@@ -118,19 +115,9 @@ class EventFeed:
         while len(self._buffer) > _BUFFERED_EVENTS or self._bytes > _BUFFERED_BYTES:
             self._bytes -= event_size(self._buffer.popleft())
 
-    def _since_read(self) -> float:
-        return asyncio.get_running_loop().time() - self._read_at
-
     def _wake(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
-
-    async def _wait(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._changed.wait()
-        except TimeoutError:
-            return
 
 
 def event_size(event: Event) -> int:

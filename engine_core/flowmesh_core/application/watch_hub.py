@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
@@ -21,6 +21,7 @@ from flowmesh_core.ports.watch_hints import WatchHints
 _logger = logging.getLogger(__name__)
 
 _SUBSCRIBE_PATIENCE = 2.0
+_POLLED_TOGETHER = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class WatchSettings:
 
     Attributes:
         maximum_watchers: How many streams may be open.
-        poll: How often an execution is read although no hint came.
+        poll: How often it is looked for news of which no hint came, for all executions together.
         bookmark: The longest silence of a stream.
         lifetime: When a stream is ended, to be resumed elsewhere.
         patience: How long a watcher may take to read a message before its stream is ended.
@@ -43,7 +44,7 @@ class WatchSettings:
 
 
 class WatchHub:
-    """Opens one subscription per partition that is watched, and one feed per execution."""
+    """Opens one subscription per partition that is watched, one feed per execution, and polls for all."""
 
     def __init__(
         self,
@@ -61,6 +62,7 @@ class WatchHub:
         self._settings = settings
         self._feeds: dict[ExecutionKey, EventFeed] = {}
         self._partitions: dict[int, _PartitionListener] = {}
+        self._poller: _Poller | None = None
         self._watchers = 0
         self._draining = False
 
@@ -121,7 +123,9 @@ class WatchHub:
     def _join(self, key: ExecutionKey, partition: int) -> EventFeed:
         feed = self._feeds.get(key)
         if feed is None:
-            feed = self._feeds[key] = EventFeed(key, self._histories, self._settings.poll)
+            feed = self._feeds[key] = EventFeed(key, self._histories)
+            if self._poller is None:
+                self._poller = _Poller(self._histories, self._feeds, self._clock, self._settings.poll)
         feed.watchers += 1
         listener = self._partitions.get(partition)
         if listener is None:
@@ -139,6 +143,46 @@ class WatchHub:
         if not listener.watchers:
             del self._partitions[partition]
             await listener.close()
+        if not self._feeds and self._poller is not None:
+            poller, self._poller = self._poller, None
+            await poller.close()
+
+
+class _Poller:
+    """Looks for news of which no hint came; ends with the last feed."""
+
+    def __init__(
+        self, histories: HistoryStore, feeds: Mapping[ExecutionKey, EventFeed], clock: Clock, interval: float
+    ) -> None:
+        self._histories = histories
+        self._feeds = feeds
+        self._clock = clock
+        self._interval = interval
+        self._task = asyncio.create_task(self._poll(), name="watch poll", context=contextvars.Context())
+
+    async def close(self) -> None:
+        """Look no more."""
+        self._task.cancel()
+        await asyncio.wait([self._task])
+
+    async def _poll(self) -> None:
+        while True:
+            await self._clock.sleep(self._interval)
+            keys = list(self._feeds)
+            for start in range(0, len(keys), _POLLED_TOGETHER):
+                await self._look(keys[start : start + _POLLED_TOGETHER])
+
+    async def _look(self, keys: Sequence[ExecutionKey]) -> None:
+        try:
+            newest: Mapping[ExecutionKey, int | None] = await self._histories.newest(keys)
+        except StoreUnavailable:
+            newest = dict.fromkeys(keys)  # each looks for itself, and its watchers hear of it
+        except Exception:
+            _logger.exception("cannot look for news of %d executions", len(keys))
+            newest = dict.fromkeys(keys)
+        for key, sequence in newest.items():
+            if (feed := self._feeds.get(key)) is not None:
+                feed.hint(sequence)
 
 
 class _PartitionListener:

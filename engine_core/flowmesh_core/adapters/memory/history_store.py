@@ -44,6 +44,11 @@ class MemoryHistoryStore:
             page += [event for event in row if event.sequence > after]
         return page
 
+    async def newest(self, keys: Collection[ExecutionKey]) -> Mapping[ExecutionKey, int]:
+        """See `HistoryStore.newest`."""
+        found = await MemoryHistoryStore.read_many(self, keys)
+        return {key: events[-1].sequence for key, events in found.items()}
+
     async def read_many(self, keys: Collection[ExecutionKey]) -> Mapping[ExecutionKey, Sequence[Event]]:
         """See `HistoryStore.read_many`."""
         histories = self._database.histories

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _APPEND = statement("append")
 _READ = statement("read")
 _READ_MANY = statement("read_many")
+_NEWEST = statement("newest")
 
 
 class PostgresHistoryStore:
@@ -60,6 +61,14 @@ class PostgresHistoryStore:
         async with connection(self._pool) as borrowed:
             rows = await borrowed.fetch(_READ, key.namespace, key.execution_id, after, limit)
         return [event for row in rows for event in _events(row) if event.sequence > after]
+
+    async def newest(self, keys: Collection[ExecutionKey]) -> Mapping[ExecutionKey, int]:
+        """See `HistoryStore.newest`."""
+        wanted = list(set(keys))
+        namespaces, ids = [key.namespace for key in wanted], [key.execution_id for key in wanted]
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(_NEWEST, namespaces, ids)
+        return {ExecutionKey(row["namespace"], row["execution_id"]): row["last_sequence"] for row in rows}
 
     async def read_many(self, keys: Collection[ExecutionKey]) -> Mapping[ExecutionKey, Sequence[Event]]:
         """See `HistoryStore.read_many`."""

@@ -39,6 +39,9 @@ class Histories:
         await asyncio.sleep(0)
         return self.events[after : after + limit]
 
+    async def newest(self, keys: Collection[ExecutionKey]) -> Mapping[ExecutionKey, int]:
+        raise NotImplementedError
+
     async def read_many(self, keys: Collection[ExecutionKey]) -> Mapping[ExecutionKey, Sequence[Event]]:
         raise NotImplementedError
 
@@ -59,15 +62,16 @@ async def follow(feed: EventFeed, position: int, end: int) -> list[int]:
 
 async def test_everything_once_and_in_order_wherever_a_watcher_stands() -> None:
     histories = Histories(1_000)
-    feed = EventFeed(KEY, histories, poll=3_600)
+    feed = EventFeed(KEY, histories)
     feed.reach(600)
+    feed.hint(1_000)
     whole = await asyncio.gather(*(follow(feed, start, 1_000) for start in (0, 1, 599, 600, 601, 999)))
     assert whole == [list(range(start + 1, 1_001)) for start in (0, 1, 599, 600, 601, 999)]
 
 
 async def test_a_hint_is_enough() -> None:
     histories = Histories(1)
-    feed = EventFeed(KEY, histories, poll=3_600)
+    feed = EventFeed(KEY, histories)
     assert await follow(feed, 0, 1) == [1]
     waiting = asyncio.ensure_future(follow(feed, 1, 700))
     await asyncio.sleep(0)
@@ -78,7 +82,7 @@ async def test_a_hint_is_enough() -> None:
 
 async def test_a_hint_of_what_is_not_there_is_looked_at_once() -> None:
     histories = Histories(1)
-    feed = EventFeed(KEY, histories, poll=3_600)
+    feed = EventFeed(KEY, histories)
     await follow(feed, 0, 1)
     feed.hint(99)
     waiting = asyncio.ensure_future(feed.next(1))
@@ -91,7 +95,7 @@ async def test_a_hint_of_what_is_not_there_is_looked_at_once() -> None:
 
 async def test_one_read_serves_all_who_wait() -> None:
     histories = Histories(0)
-    feed = EventFeed(KEY, histories, poll=3_600)
+    feed = EventFeed(KEY, histories)
     waiting = [asyncio.ensure_future(follow(feed, 0, 3)) for _ in range(50)]
     for _ in range(10):
         await asyncio.sleep(0)
@@ -104,21 +108,21 @@ async def test_one_read_serves_all_who_wait() -> None:
 
 async def test_heavy_events_are_read_in_smaller_pages() -> None:
     histories = Histories(300, Payload(bytes(100_000)))
-    feed = EventFeed(KEY, histories, poll=3_600)
+    feed = EventFeed(KEY, histories)
     await follow(feed, 0, 300)
     assert histories.limits[0] == 256
     assert max(histories.limits[5:]) <= 32
 
 
 async def test_who_comes_after_the_end_is_not_kept() -> None:
-    feed = EventFeed(KEY, Histories(0), poll=3_600)
+    feed = EventFeed(KEY, Histories(0))
     feed.close()
     assert await feed.next(0) == ()
 
 
 async def test_a_history_that_was_deleted_meanwhile_ends_the_watch() -> None:
     histories = Histories(10)
-    feed = EventFeed(KEY, histories, poll=3_600)
+    feed = EventFeed(KEY, histories)
     feed.reach(10)
     histories.events.clear()
     with pytest.raises(StoreUnavailable):
