@@ -97,6 +97,23 @@ async def test_histories_are_apart_and_missing_ones_are_left_out(owner: Owner) -
     assert await owner.stores.history.newest([]) == {}
 
 
+async def test_news_are_the_pages_of_many_histories(owner: Owner) -> None:
+    for first in (1, 4, 7):
+        await owner.append(KEY, *(scheduled(first + offset) for offset in range(3)))
+    await owner.append(OTHER, started(), scheduled(2))
+    unknown = ExecutionKey("default", "unknown")
+
+    async def news(positions: dict[ExecutionKey, int], limit: int) -> dict[ExecutionKey, list[int]]:
+        found = await owner.stores.history.read_new(positions, limit=limit)
+        return {key: [each.sequence for each in page] for key, page in found.items()}
+
+    assert await news({KEY: 0, OTHER: 0, unknown: 0}, 1) == {KEY: [1, 2, 3], OTHER: [1, 2]}
+    assert await news({KEY: 4, OTHER: 1}, 2) == {KEY: [5, 6], OTHER: [2]}
+    assert await news({KEY: 4}, 3) == {KEY: [5, 6, 7, 8, 9]}
+    assert await news({KEY: 9, OTHER: 99}, 5) == {}
+    assert await news({}, 5) == {}
+
+
 async def test_one_append_takes_many_executions_and_many_batches_of_one(owner: Owner) -> None:
     leases = {partition_of(key, PARTITIONS) for key in (KEY, OTHER)}
     batches = [batch(KEY, started()), batch(OTHER, started()), batch(KEY, scheduled(2), scheduled(3))]

@@ -71,6 +71,11 @@ class SimulatedHistory:
     async def read_many(self, keys: Collection[ExecutionKey]) -> Mapping[ExecutionKey, Sequence[Event]]:
         return await self._line.call("read_many", partial(self._twin.read_many, keys))
 
+    async def read_new(
+        self, positions: Mapping[ExecutionKey, int], *, limit: int
+    ) -> Mapping[ExecutionKey, Sequence[Event]]:
+        return await self._line.call("read_new", partial(self._twin.read_new, positions, limit=limit))
+
 
 class SimulatedOutbox:
     """An `Outbox`; the judge sees what goes out before it does, and what its owner has in memory then.

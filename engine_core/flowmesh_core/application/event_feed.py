@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from flowmesh_core.domain.errors import StoreUnavailable
 from flowmesh_core.domain.events import Event, user_bytes
@@ -15,6 +15,12 @@ _BUFFERED_EVENTS = 256
 _BUFFERED_BYTES = 1024 * 1024
 _EVENT_BYTES = 200
 
+NEWS = 8
+"""How many events of one feed are read together with those of others."""
+
+ReadNews = Callable[[tuple[ExecutionKey, int]], Awaitable[Sequence[Event] | None]]
+"""Returns the events of an execution after a sequence: `NEWS` of them, or more, when there are."""
+
 
 class EventFeed:
     """The newest events of one execution, read once for all who watch it here.
@@ -22,11 +28,12 @@ class EventFeed:
     A watcher that is further behind than the buffer reaches reads by itself.
     """
 
-    def __init__(self, key: ExecutionKey, histories: HistoryStore) -> None:
+    def __init__(self, key: ExecutionKey, histories: HistoryStore, news: ReadNews) -> None:
         """Start empty, with everything unread."""
         self.key = key
         self.watchers = 0
         self._histories = histories
+        self._news = news
         self._buffer: deque[Event] = deque()
         self._bytes = 0
         self._last = 0
@@ -82,16 +89,26 @@ class EventFeed:
         async with self._turn:
             if self._reads > reads:
                 return
-            hinted, page = self._hinted, self._page
-            events = await self._read(self._last)
+            hinted = self._hinted
+            events, is_full = await self._read_on()
             for event in events:
                 self._keep(event)
-            if len(events) >= page:
-                self._hinted = max(self._hinted, self._last + 1)  # there may be more
+            if is_full:
+                self._hinted = max(self._hinted, self._last + NEWS + 1)  # there may be more
             elif self._hinted == hinted:
                 self._hinted = self._last  # a hint of what is not there must not make us spin
             self._reads += 1
             self._wake()
+
+    async def _read_on(self) -> tuple[Sequence[Event], bool]:
+        """Return what comes next, and whether there may be more; a little is read with other feeds."""
+        if self._page < _BUFFERED_EVENTS or self._hinted - self._last > NEWS:
+            page = self._page
+            events = await self._read(self._last)
+            return events, len(events) >= page
+        events = await self._news((self.key, self._last)) or ()
+        self._fit_page(events)
+        return events, len(events) >= NEWS
 
     async def _read_again(self, position: int) -> Sequence[Event]:
         """Return events that were there before."""
@@ -102,9 +119,12 @@ class EventFeed:
 
     async def _read(self, position: int) -> Sequence[Event]:
         events = await self._histories.read(self.key, after=position, limit=self._page)
+        self._fit_page(events)
+        return events
+
+    def _fit_page(self, events: Sequence[Event]) -> None:
         is_heavy = sum(map(event_size, events)) > _BUFFERED_BYTES
         self._page = max(1, self._page // 4) if is_heavy else min(_BUFFERED_EVENTS, self._page * 2)
-        return events
 
     def _keep(self, event: Event) -> None:
         if event.sequence != self._last + 1:  # `reach` went ahead of this read

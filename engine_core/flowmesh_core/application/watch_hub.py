@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from flowmesh_core.application.backoff import Backoff
-from flowmesh_core.application.event_feed import EventFeed
+from flowmesh_core.application.event_feed import NEWS, EventFeed
+from flowmesh_core.application.gathered_reads import GatheredReads
 from flowmesh_core.domain.errors import StoreUnavailable, TooManyWatchers
+from flowmesh_core.domain.events import Event
 from flowmesh_core.domain.identity import ExecutionKey
 from flowmesh_core.ports.clock import Clock
 from flowmesh_core.ports.history_store import HistoryStore
@@ -22,6 +24,10 @@ _logger = logging.getLogger(__name__)
 
 _SUBSCRIBE_PATIENCE = 2.0
 _POLLED_TOGETHER = 1_000
+_READ_TOGETHER = 256
+
+_Position = tuple[ExecutionKey, int]
+"""An execution, and the sequence up to which its events are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,7 @@ class WatchHub:
         self._clock = clock
         self._telemetry = telemetry
         self._settings = settings
+        self._news = GatheredReads(self._read_news, _READ_TOGETHER)
         self._feeds: dict[ExecutionKey, EventFeed] = {}
         self._partitions: dict[int, _PartitionListener] = {}
         self._poller: _Poller | None = None
@@ -116,6 +123,17 @@ class WatchHub:
         finally:
             self._count(-1)
 
+    async def _read_news(self, wanted: Collection[_Position]) -> Mapping[_Position, Sequence[Event]]:
+        """Read for many feeds; an execution may be among them twice while its feed is replaced."""
+        positions: dict[ExecutionKey, int] = {}
+        for key, after in wanted:
+            positions[key] = min(after, positions.get(key, after))
+        found = await self._histories.read_new(positions, limit=NEWS)
+        return {
+            (key, after): [event for event in found.get(key, ()) if event.sequence > after]
+            for key, after in wanted
+        }
+
     def _count(self, change: int) -> None:
         self._watchers += change
         self._telemetry.level("flowmesh.watchers.open", self._watchers)
@@ -123,7 +141,7 @@ class WatchHub:
     def _join(self, key: ExecutionKey, partition: int) -> EventFeed:
         feed = self._feeds.get(key)
         if feed is None:
-            feed = self._feeds[key] = EventFeed(key, self._histories)
+            feed = self._feeds[key] = EventFeed(key, self._histories, self._news.get)
             if self._poller is None:
                 self._poller = _Poller(self._histories, self._feeds, self._clock, self._settings.poll)
         feed.watchers += 1

@@ -78,3 +78,11 @@ class HistoryStore(Protocol):
 
     async def read_many(self, keys: Collection[ExecutionKey]) -> Mapping[ExecutionKey, Sequence[Event]]:
         """Return the whole histories in one round trip; an execution without events is left out."""
+
+    async def read_new(
+        self, positions: Mapping[ExecutionKey, int], *, limit: int
+    ) -> Mapping[ExecutionKey, Sequence[Event]]:
+        """Return for each execution what `read` returns after its position, all in one round trip.
+
+        An execution without such events is left out.
+        """

@@ -35,6 +35,7 @@ async def scans(url: str, text: str, parameters: int) -> list[str]:
         ("get_many", 2, {"execution_pkey"}),
         ("read", 4, {"history_pkey"}),
         ("read_many", 2, {"history_pkey"}),
+        ("read_new", 4, {"history_pkey"}),
         ("definitions", 2, {"definition_pkey"}),
         ("get_version", 3, {"workflow_version_pkey"}),
         ("open_keys", 1, {"execution_open"}),

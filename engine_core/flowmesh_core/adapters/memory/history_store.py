@@ -58,6 +58,13 @@ class MemoryHistoryStore:
             if key in histories
         }
 
+    async def read_new(
+        self, positions: Mapping[ExecutionKey, int], *, limit: int
+    ) -> Mapping[ExecutionKey, Sequence[Event]]:
+        """See `HistoryStore.read_new`."""
+        pages = {key: await self.read(key, after=after, limit=limit) for key, after in positions.items()}
+        return {key: page for key, page in pages.items() if page}
+
     def _holds(self, member_id: str, lease: PartitionLease) -> bool:
         row = self._database.partitions.get(lease.partition)
         return row is not None and row.owner == member_id and row.epoch == lease.epoch

@@ -30,6 +30,7 @@ _APPEND = statement("append")
 _READ = statement("read")
 _READ_MANY = statement("read_many")
 _NEWEST = statement("newest")
+_READ_NEW = statement("read_new")
 
 
 class PostgresHistoryStore:
@@ -77,10 +78,24 @@ class PostgresHistoryStore:
             rows = await borrowed.fetch(
                 _READ_MANY, [key.namespace for key in wanted], [key.execution_id for key in wanted]
             )
-        histories: dict[ExecutionKey, list[Event]] = defaultdict(list)
-        for row in rows:
-            histories[ExecutionKey(row["namespace"], row["execution_id"])] += _events(row)
-        return dict(histories)
+        return _by_execution(rows)
+
+    async def read_new(
+        self, positions: Mapping[ExecutionKey, int], *, limit: int
+    ) -> Mapping[ExecutionKey, Sequence[Event]]:
+        """See `HistoryStore.read_new`."""
+        async with connection(self._pool) as borrowed:
+            rows = await borrowed.fetch(
+                _READ_NEW,
+                [key.namespace for key in positions],
+                [key.execution_id for key in positions],
+                list(positions.values()),
+                limit,
+            )
+        return {
+            key: [event for event in events if event.sequence > positions[key]]
+            for key, events in _by_execution(rows).items()
+        }
 
 
 async def _append(borrowed: Connection, arguments: list[object]) -> list[int]:
@@ -118,3 +133,10 @@ def _changes(batches: Sequence[HistoryBatch]) -> tuple[object, ...]:
 
 def _events(row: asyncpg.Record) -> list[Event]:
     return decode_events(row["schema_version"], row["first_sequence"], row["body"])
+
+
+def _by_execution(rows: Sequence[asyncpg.Record]) -> dict[ExecutionKey, list[Event]]:
+    histories: dict[ExecutionKey, list[Event]] = defaultdict(list)
+    for row in rows:
+        histories[ExecutionKey(row["namespace"], row["execution_id"])] += _events(row)
+    return dict(histories)

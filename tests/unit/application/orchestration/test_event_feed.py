@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import pytest
 
-from flowmesh_core.application.event_feed import EventFeed
+from flowmesh_core.application.event_feed import NEWS, EventFeed
 from flowmesh_core.domain.errors import StoreUnavailable
 from flowmesh_core.domain.events import Event, NodeCompleted
 from flowmesh_core.domain.identity import ExecutionKey
@@ -45,6 +45,14 @@ class Histories:
     async def read_many(self, keys: Collection[ExecutionKey]) -> Mapping[ExecutionKey, Sequence[Event]]:
         raise NotImplementedError
 
+    async def read_new(
+        self, positions: Mapping[ExecutionKey, int], *, limit: int
+    ) -> Mapping[ExecutionKey, Sequence[Event]]:
+        raise NotImplementedError
+
+    async def news(self, position: tuple[ExecutionKey, int]) -> Sequence[Event]:
+        return await self.read(position[0], after=position[1], limit=NEWS)
+
     async def append(
         self, member_id: str, leases: Collection[PartitionLease], batches: Sequence[HistoryBatch]
     ) -> None:
@@ -62,7 +70,7 @@ async def follow(feed: EventFeed, position: int, end: int) -> list[int]:
 
 async def test_everything_once_and_in_order_wherever_a_watcher_stands() -> None:
     histories = Histories(1_000)
-    feed = EventFeed(KEY, histories)
+    feed = EventFeed(KEY, histories, histories.news)
     feed.reach(600)
     feed.hint(1_000)
     whole = await asyncio.gather(*(follow(feed, start, 1_000) for start in (0, 1, 599, 600, 601, 999)))
@@ -71,7 +79,7 @@ async def test_everything_once_and_in_order_wherever_a_watcher_stands() -> None:
 
 async def test_a_hint_is_enough() -> None:
     histories = Histories(1)
-    feed = EventFeed(KEY, histories)
+    feed = EventFeed(KEY, histories, histories.news)
     assert await follow(feed, 0, 1) == [1]
     waiting = asyncio.ensure_future(follow(feed, 1, 700))
     await asyncio.sleep(0)
@@ -82,7 +90,7 @@ async def test_a_hint_is_enough() -> None:
 
 async def test_a_hint_of_what_is_not_there_is_looked_at_once() -> None:
     histories = Histories(1)
-    feed = EventFeed(KEY, histories)
+    feed = EventFeed(KEY, histories, histories.news)
     await follow(feed, 0, 1)
     feed.hint(99)
     waiting = asyncio.ensure_future(feed.next(1))
@@ -95,7 +103,7 @@ async def test_a_hint_of_what_is_not_there_is_looked_at_once() -> None:
 
 async def test_one_read_serves_all_who_wait() -> None:
     histories = Histories(0)
-    feed = EventFeed(KEY, histories)
+    feed = EventFeed(KEY, histories, histories.news)
     waiting = [asyncio.ensure_future(follow(feed, 0, 3)) for _ in range(50)]
     for _ in range(10):
         await asyncio.sleep(0)
@@ -108,21 +116,22 @@ async def test_one_read_serves_all_who_wait() -> None:
 
 async def test_heavy_events_are_read_in_smaller_pages() -> None:
     histories = Histories(300, Payload(bytes(100_000)))
-    feed = EventFeed(KEY, histories)
+    feed = EventFeed(KEY, histories, histories.news)
     await follow(feed, 0, 300)
-    assert histories.limits[0] == 256
+    assert histories.limits[:2] == [NEWS, 256]
     assert max(histories.limits[5:]) <= 32
 
 
 async def test_who_comes_after_the_end_is_not_kept() -> None:
-    feed = EventFeed(KEY, Histories(0))
+    histories = Histories(0)
+    feed = EventFeed(KEY, histories, histories.news)
     feed.close()
     assert await feed.next(0) == ()
 
 
 async def test_a_history_that_was_deleted_meanwhile_ends_the_watch() -> None:
     histories = Histories(10)
-    feed = EventFeed(KEY, histories)
+    feed = EventFeed(KEY, histories, histories.news)
     feed.reach(10)
     histories.events.clear()
     with pytest.raises(StoreUnavailable):
