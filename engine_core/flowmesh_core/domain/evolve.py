@@ -71,11 +71,13 @@ def _node_scheduled(state: ExecutionState, event: NodeScheduled) -> None:
 
 def _node_started(state: ExecutionState, event: NodeStarted) -> None:
     state.node_status[event.node] = NodeStatus.RUNNING
+    state.gateways = state.gateways or {}
     state.gateways[event.node] = event.gateway_id
 
 
 def _node_completed(state: ExecutionState, event: NodeCompleted) -> None:
     if event.node in state.graph.referenced:
+        state.outputs = state.outputs or {}
         state.outputs[event.node] = event.output
     _end_node(state, event.node, NodeStatus.COMPLETED)
 
@@ -89,7 +91,8 @@ def _node_attempt_failed(state: ExecutionState, event: NodeAttemptFailed) -> Non
 def _node_attempt_lost(state: ExecutionState, event: NodeAttemptLost) -> None:
     _end_attempt(state, event)
     if event.cause is LostCause.WORKER_LOST:
-        state.lost[event.node] += 1
+        state.lost = state.lost or {}
+        state.lost[event.node] = state.lost.get(event.node, 0) + 1
 
 
 def _node_failed(state: ExecutionState, event: NodeFailed) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import Iterator
+from typing import Any
 
 from flowmesh_core.domain.commands import Command, ExpireCancelGrace, RetryTask
 from flowmesh_core.domain.expressions import MISSING, ExpressionError
@@ -27,11 +28,10 @@ SOME_FAILED = 2
 """Upstream failures and cancels included. Plain numbers, because arithmetic on flags takes a call each."""
 
 _MAXIMUM_PARSED_OUTPUTS = 256
-_NO_OUTPUTS: dict[int, Payload] = {}
-_NO_INPUTS: dict[int, int] = {}
+_NOTHING: dict[int, Any] = {}
+"""Of executions that have nothing to keep. Never written: who has something makes a dict of its own."""
 _LARGE = 16 * 1024
 """Inputs below this are bounded well enough by the number of attempts."""
-"""Of all executions whose graph reads none: nothing is ever put in."""
 
 
 class ExecutionState:
@@ -54,7 +54,7 @@ class ExecutionState:
         gateways: Per RUNNING node, the gateway that runs it.
         backoff: Per node that waits for its next attempt, when that is due.
         failures: Per node, how many attempts failed.
-        lost: Per node, how many attempts were lost with their worker.
+        lost: Per node, how many attempts were lost with their worker; absent for none.
         outputs: What nodes returned, for those that templates or conditions read.
         open_nodes: How many nodes are not terminal.
         first_failure: The failure that made the execution fail, once there is one.
@@ -101,12 +101,12 @@ class ExecutionState:
         self.parents_ended = bytearray(count)
         self.decidable = NodeQueue()
         self.scheduled_sequence: dict[int, int] = {}
-        self.large_inputs: dict[int, int] = _NO_INPUTS
-        self.gateways: dict[int, str] = {}
+        self.large_inputs: dict[int, int] = _NOTHING
+        self.gateways: dict[int, str] = _NOTHING
         self.backoff: dict[int, Micros] = {}
         self.failures = array("I", bytes(4 * count))
-        self.lost = array("I", bytes(4 * count))
-        self.outputs: dict[int, Payload] = {} if graph.referenced else _NO_OUTPUTS
+        self.lost: dict[int, int] = _NOTHING
+        self.outputs: dict[int, Payload] = _NOTHING
         self.open_nodes = count
         self.first_failure: Failure | None = None
         self.cancel_reason: str | None = None

@@ -186,7 +186,7 @@ def _fail_task(decision: Decision, command: FailTask, node: int) -> None:
 
 
 def _lose_task(decision: Decision, command: LoseTask, node: int) -> None:
-    lost = decision.state.lost[node] + 1
+    lost = decision.state.lost.get(node, 0) + 1
     limit = decision.state.graph.nodes[node].retry_policy.maximum_lost
     if command.cause is LostCause.WORKER_LOST and lost >= limit:
         failure = Failure(

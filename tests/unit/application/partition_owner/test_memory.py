@@ -40,7 +40,7 @@ def test_an_execution_that_waits_on_a_timer_takes_less_than_two_kilobytes() -> N
     kept = [waiting(f"execution-{number:026}", plan, timers) for number in range(COUNT)]
     each = (tracemalloc.get_traced_memory()[0] - before) / len(kept)
     assert len(timers) == COUNT
-    assert each < 1_900
+    assert each < 1_850
 
 
 def waiting(execution_id: str, plan: Graph, timers: TimerHeap) -> LiveExecution:
