@@ -221,7 +221,7 @@ class RateSettings(_Concern):
     Attributes:
         namespace_rate: Workflows per second and namespace.
         namespace_burst: How many of them at once.
-        client_rate: Workflows per second and client.
+        client_rate: Workflows per second and client, told by its address: behind a proxy all are one.
         client_burst: How many of them at once.
     """
 

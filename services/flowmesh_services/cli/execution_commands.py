@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from enum import Enum
 from itertools import islice
+from textwrap import indent
 from typing import Annotated, TypeVar
 
 import typer
@@ -130,7 +131,17 @@ def workers(
 
 def _print_all(items: Iterable[T], output: OutputFormat, line: Callable[[T], str]) -> None:
     if output is OutputFormat.JSON:
-        print(render(list(items)))
+        _print_array(items)
         return
     for item in items:
         print(line(item))
+
+
+def _print_array(items: Iterable[object]) -> None:
+    """Print one JSON array, each item as it comes: a history may be larger than the memory."""
+    before = "["
+    for item in items:
+        print(before)
+        print(indent(render(item), "  "), end="")
+        before = ","
+    print("[]" if before == "[" else "\n]")

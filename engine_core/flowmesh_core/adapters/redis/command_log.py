@@ -63,7 +63,7 @@ class _Read(NamedTuple):
 
 
 class RedisCommandLog:
-    """A `CommandLog`; make one per process, with the beats that its outbox has.
+    """A `CommandLog`; make one for each reader, with the beats that the outbox of the process has.
 
     Reads of different partitions may run at once, each on a connection of its own.
     """
