@@ -12,13 +12,17 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from flowmesh import Client, EventType, NodeState, Workflow, current_task, task
+from flowmesh import Client, EventType, NodeState, ResultTimeoutError, Workflow, current_task, task
 from tests.acceptance.histories import assert_dependencies_respected
 from tests.acceptance.processes import COMMAND, end, flowmesh, free_ports, ready_address
 from tests.acceptance.working import watch_until, working
 
 ROLES = ("submission", "orchestration", "worker-control", "reaper")
 EXECUTIONS = 40
+PATIENT = {"FLOWMESH_GATEWAY_LEASE_SECONDS": "8", "FLOWMESH_WORKER_LEASE_SECONDS": "8"}
+"""Longer than the 5 s that a worker may take to try again at a gateway that was away."""
+LOSSES_ARE_NOTICED_IN = 11.0
+"""Seconds: those leases, and the time between two looks of a reaper."""
 
 
 @dataclass
@@ -75,7 +79,7 @@ class Cluster:
 
 
 @pytest.fixture
-def cluster(database_url: str, redis_url: str) -> Iterator[Cluster]:
+def cluster(request: pytest.FixtureRequest, database_url: str, redis_url: str) -> Iterator[Cluster]:
     environment = {
         **os.environ,
         "FLOWMESH_POSTGRES_URL": database_url,
@@ -86,6 +90,7 @@ def cluster(database_url: str, redis_url: str) -> Iterator[Cluster]:
         "FLOWMESH_GATEWAY_LEASE_SECONDS": "2",
         "FLOWMESH_WORKER_LEASE_SECONDS": "3",
         "FLOWMESH_WORKER_BEAT_SECONDS": "0.5",
+        **getattr(request, "param", {}),
     }
     migrated = subprocess.run(
         [*COMMAND, "migrate"], env=environment, capture_output=True, text=True, timeout=30, check=False
@@ -136,7 +141,8 @@ def submit_through(cluster: Cluster, workflow: Workflow) -> list[str]:
         return [client.submit(workflow, {"n": n}).id for n in range(5)]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("cluster", [PATIENT], indirect=True, ids=["patient"])
 def test_every_role_that_is_asked_to_end_hands_over_what_it_has(cluster: Cluster) -> None:
     may_end = threading.Event()
 
@@ -157,12 +163,15 @@ def test_every_role_that_is_asked_to_end_hands_over_what_it_has(cluster: Cluster
     ):
         handle = orchestration.handle(submission.submit(workflow).id)
         watch_until(handle, NodeState.RUNNING, EventType.NODE_STARTED)
-        for role in ROLES:
+        for name in (*(f"{role}-1" for role in ROLES), "worker-control-2"):
             ids += submit_through(cluster, branching())
-            assert cluster.ask_to_end(f"{role}-1") == 0, role
+            assert cluster.ask_to_end(name) == 0, name
             ids += submit_through(cluster, branching())
-            (node,) = handle.describe().nodes
-            assert (node.state, node.attempt) == (NodeState.RUNNING, 1), role
+            cluster.start(name)  # so the worker has to move from one gateway to the other at least once
+        with pytest.raises(ResultTimeoutError):
+            handle.result(timeout=LOSSES_ARE_NOTICED_IN)
+        (node,) = handle.describe().nodes
+        assert (node.state, node.attempt) == (NodeState.RUNNING, 1)
         may_end.set()
         assert handle.result(timeout=40) == {"long": 1}
         for execution_id in ids:
