@@ -19,7 +19,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from flowmesh import TaskError, Worker, task
-from tests.benchmarks.workloads import FAILING, SIZED
+from tests.benchmarks.workloads import FAILING, HANDLER, SIZED
 
 Handler = Callable[[object], Awaitable[object]]
 
@@ -41,7 +41,10 @@ def counting(name: str, counter: mmap.mmap) -> Handler:
 
 def _answer(name: str) -> object:
     """Return what a handler returns; JSON adds eight bytes to the text."""
-    return {"d": "x" * (int(name.removeprefix(SIZED)) - 8)} if name.startswith(SIZED) else {"n": 1}
+    if name.startswith(SIZED):
+        return {"d": "x" * (int(name.removeprefix(SIZED)) - 8)}
+    # What the nodes of production graphs are given is the name of each parent.
+    return {"n": 1} if name == HANDLER else {"task": name}
 
 
 async def work(address: str, handlers: Sequence[Handler], sessions: int, slots: int) -> None:
