@@ -35,7 +35,7 @@ _LARGE = 16 * 1024
 
 
 class ExecutionState:
-    """Where an execution and its nodes stand; written by `evolve` alone.
+    """Where an execution and its nodes stand; written by `evolve` alone, but for `large_inputs`.
 
     Nodes are named by their index in `graph.nodes`.
 

@@ -69,12 +69,7 @@ class HistoryStore(Protocol):
         """
 
     async def newest(self, keys: Collection[ExecutionKey]) -> Mapping[ExecutionKey, int]:
-        """Return the sequence of the newest event of each; those without a history are left out.
-
-        Raises:
-            StoreUnavailable: The store does not answer.
-        """
-        ...
+        """Return the sequence of the newest event of each; those without a history are left out."""
 
     async def read_many(self, keys: Collection[ExecutionKey]) -> Mapping[ExecutionKey, Sequence[Event]]:
         """Return the whole histories in one round trip; an execution without events is left out."""
