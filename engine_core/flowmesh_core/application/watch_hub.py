@@ -24,7 +24,7 @@ _logger = logging.getLogger(__name__)
 
 _SUBSCRIBE_PATIENCE = 2.0
 _POLLED_TOGETHER = 1_000
-_READ_TOGETHER = 256
+_READ_TOGETHER = 64
 
 _Position = tuple[ExecutionKey, int]
 """An execution, and the sequence up to which its events are known."""
