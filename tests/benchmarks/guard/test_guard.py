@@ -40,10 +40,9 @@ async def today(servers: EmbeddedServers) -> AsyncIterator[Stack]:
         yield stack
 
 
-async def test_a_step_asks_no_more_of_the_stores(
-    servers: EmbeddedServers, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    async with tapped_system(servers, 1, tmp_path) as (stack, tap):
+async def test_a_step_asks_no_more_of_the_stores(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    # On servers of its own: what another system asks of them would count as well.
+    async with EmbeddedServers() as servers, tapped_system(servers, 1, tmp_path) as (stack, tap):
         found = await counts_per_step(stack, tap)
     if request.config.getoption("--bench-renew", default=False):
         verdict.renew(found)
