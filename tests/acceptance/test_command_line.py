@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -171,22 +170,11 @@ def test_an_argument_that_is_not_utf_8_is_wrong_usage(address: str, arguments: l
     assert one_line(finished) == "flowmesh: an argument is not UTF-8"
 
 
-INTERRUPTIBLE = """
-import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # the tests may run where interrupts are ignored
-from flowmesh_services.cli import main
-sys.exit(main())
-"""
-
-
 def test_a_watch_that_is_interrupted_ends_without_a_word(address: str, greeting: str) -> None:
     submitted = flowmesh("submit", greeting, "--namespace", "nobody-works", "--address", address)
     words = ["watch", submitted.out.strip(), "--namespace", "nobody-works", "--address", address]
     with subprocess.Popen(
-        [sys.executable, "-c", INTERRUPTIBLE, *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+        [*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as watching:
         assert watching.stdout is not None
         assert watching.stdout.readline().startswith("now: ")

@@ -37,7 +37,6 @@ class Interrupt:
         if name == sys.argv[1]:
             os.kill(os.getpid(), signal.SIGINT)
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # the tests may run where interrupts are ignored
 sys.meta_path.insert(0, Interrupt())
 from flowmesh_services.cli import main
 sys.exit(main(["get", "x", "--address", "127.0.0.1:1"]))
