@@ -65,7 +65,7 @@ async def loaded(both: TwoVersions, directory: Path) -> AsyncIterator[Load]:
     """Submit, cancel and watch until the body ends, then wait for every answer."""
     clients = Clients.of(both.addresses("submission"), both.addresses("orchestration"))
     log = FactLog(directory / "clients.facts")
-    load = Load(clients, log, Random(11), LoadOptions(rate=15.0))
+    load = Load(clients, log, Random(11), LoadOptions(rate=40.0))
     running = asyncio.create_task(load.run(float("inf")))
     try:
         yield load
