@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
 from flowmesh_core.application.bounded_cache import BoundedCache
+from flowmesh_core.application.by_halves import read_by_halves
 from flowmesh_core.domain.errors import StoreUnavailable
 from flowmesh_core.domain.expressions import CompileExpression
 from flowmesh_core.domain.graph import Graph, plan_graph
@@ -107,25 +108,19 @@ class GraphCache:
 
     async def _load(self, missing: Sequence[Definition]) -> dict[Definition, Graph]:
         loaded = {}
-        stored = await self._readable(missing)
-        for key, workflow in sorted(stored.items(), key=lambda item: len(item[1].nodes)):
+        parts = await read_by_halves(missing, self._store.definitions, _tell)
+        stored = [definition for part in parts for definition in part.items()]
+        for key, workflow in sorted(stored, key=lambda item: len(item[1].nodes)):
             graph = await self._plan(workflow, key[1])
             self._graphs.put(key, graph, weight=len(graph.nodes))
             loaded[key] = graph
         return loaded
 
-    async def _readable(self, wanted: Sequence[Definition]) -> Mapping[Definition, Workflow]:
-        """Return the definitions that can be read: one that cannot, looked for by halves, hides no other."""
-        try:
-            return await self._store.definitions(wanted)
-        except Undecodable as error:
-            if len(wanted) == 1:
-                _logger.warning("definition %s/%s cannot be read: %s", *wanted[0], error)
-                return {}
-        middle = len(wanted) // 2
-        return {**await self._readable(wanted[:middle]), **await self._readable(wanted[middle:])}
-
     async def _plan(self, workflow: Workflow, digest: str) -> Graph:
         """Plan a workflow, a large one beside the event loop, where it would hold everyone up."""
         plan = partial(plan_graph, workflow, digest, self._compile, self._maximum_input_bytes)
         return await asyncio.to_thread(plan) if len(workflow.nodes) > _PLANNED_ON_THE_LOOP else plan()
+
+
+def _tell(unreadable: Definition, error: Undecodable) -> None:
+    _logger.warning("definition %s/%s cannot be read: %s", *unreadable, error)

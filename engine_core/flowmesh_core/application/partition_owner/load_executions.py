@@ -5,7 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial, reduce
+from operator import or_
 
+from flowmesh_core.application.by_halves import read_by_halves
 from flowmesh_core.application.graph_cache import Definition, GraphCache
 from flowmesh_core.application.partition_owner.owned_partition import LiveExecution
 from flowmesh_core.domain.events import Event
@@ -64,24 +67,17 @@ class LoadExecutions:
         Raises:
             StoreUnavailable: The store does not answer.
         """
-        try:
-            loaded = await self._load(keys, patience)
-        except Undecodable as error:
-            return await self._without_unreadable(list(keys), error, patience)
+        unreadable: set[ExecutionKey] = set()
+
+        def leave_out(key: ExecutionKey, error: Undecodable) -> None:
+            _logger.error("execution %s cannot be read: %s", key, error, extra=key._asdict())
+            unreadable.add(key)
+
+        parts = await read_by_halves(list(keys), partial(self._load, patience=patience), leave_out)
+        loaded = reduce(or_, parts, Loaded({}, frozenset(unreadable)))
         if loaded.broken:
             self._telemetry.count("flowmesh.executions.unreadable", len(loaded.broken))
         return loaded
-
-    async def _without_unreadable(
-        self, keys: Sequence[ExecutionKey], error: Undecodable, patience: float | None
-    ) -> Loaded:
-        if len(keys) == 1:
-            _logger.error("execution %s cannot be read: %s", keys[0], error, extra=keys[0]._asdict())
-            self._telemetry.count("flowmesh.executions.unreadable")
-            return Loaded({}, frozenset(keys))
-        middle = len(keys) // 2
-        halves = [await self.load(half, patience=patience) for half in (keys[:middle], keys[middle:])]
-        return halves[0] | halves[1]
 
     async def _load(self, keys: Collection[ExecutionKey], patience: float | None) -> Loaded:
         records = await self._executions.get_many(keys)
