@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -170,32 +172,34 @@ def test_an_argument_that_is_not_utf_8_is_wrong_usage(address: str, arguments: l
     assert one_line(finished) == "flowmesh: an argument is not UTF-8"
 
 
-def test_a_watch_that_is_interrupted_ends_without_a_word(address: str, greeting: str) -> None:
-    submitted = flowmesh("submit", greeting, "--namespace", "nobody-works", "--address", address)
-    words = ["watch", submitted.out.strip(), "--namespace", "nobody-works", "--address", address]
+@contextmanager
+def watching(address: str, workflow: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Watch an execution that no worker runs; give its id, and the command once it has begun."""
+    place = ("--namespace", "nobody-works", "--address", address)
+    execution_id = flowmesh("submit", workflow, *place).out.strip()
     with subprocess.Popen(
-        [*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as watching:
-        assert watching.stdout is not None
-        assert watching.stdout.readline().startswith("now: ")
-        watching.send_signal(signal.SIGINT)
-        _, err = watching.communicate(timeout=20)
-    assert (watching.returncode, err) == (130, "")
+        [*COMMAND, "watch", execution_id, *place], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("now: ")
+        yield execution_id, process
+
+
+def test_a_watch_that_is_interrupted_ends_without_a_word(address: str, greeting: str) -> None:
+    with watching(address, greeting) as (_, process):
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (130, "")
 
 
 def test_a_reader_that_goes_away_ends_a_watch_without_a_word(address: str, greeting: str) -> None:
-    submitted = flowmesh("submit", greeting, "--namespace", "nobody-reads", "--address", address)
-    words = ["watch", submitted.out.strip(), "--namespace", "nobody-reads", "--address", address]
-    with subprocess.Popen(
-        [*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as watching:
-        assert watching.stdout is not None
-        assert watching.stdout.readline().startswith("now: ")
-        watching.stdout.close()
-        flowmesh("cancel", submitted.out.strip(), "--namespace", "nobody-reads", "--address", address)
-        assert watching.wait(20) == 1
-        assert watching.stderr is not None
-        assert watching.stderr.read() == ""
+    with watching(address, greeting) as (execution_id, process):
+        assert process.stdout is not None
+        process.stdout.close()
+        flowmesh("cancel", execution_id, "--namespace", "nobody-works", "--address", address)
+        assert process.wait(20) == 1
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from flowmesh import ExecutionState
 from flowmesh_services.cli.documents import render
-from flowmesh_services.cli.execution_commands import _print_array
+from flowmesh_services.cli.execution_commands import StateName, _print_array
 
 ITEMS = [{"a": 'quoted "text"\nin lines'}, [], {"b": {"c": 1}}]
 
@@ -27,3 +28,7 @@ def test_items_are_printed_as_they_come(capsys: pytest.CaptureFixture[str]) -> N
 
     with pytest.raises(KeyboardInterrupt):
         _print_array(endless())
+
+
+def test_every_state_can_be_looked_for() -> None:
+    assert {state.value for state in StateName} == {*ExecutionState} - {ExecutionState.UNKNOWN}

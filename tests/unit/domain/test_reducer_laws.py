@@ -126,6 +126,9 @@ def check_fold(stage: Stage) -> None:
         apply(view, event)
     assert [node.status for node in view.nodes] == [NodeStatus(s) for s in stage.state.node_status]
     assert view.status == stage.state.status
+    fresh = ExecutionState(KEY, stage.graph, NULL)
+    kept = (fresh.gateways, fresh.lost, fresh.outputs, fresh.large_inputs)
+    assert not any(kept), "executions share nothing that is written"
 
 
 _NO_FACTS = {"scope", "decidable", "large_inputs"}
