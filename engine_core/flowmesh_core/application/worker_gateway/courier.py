@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from flowmesh_core.application.backoff import Backoff
+from flowmesh_core.application.outlived import outlived
 from flowmesh_core.application.worker_gateway.attachment import Attachments
 from flowmesh_core.application.worker_gateway.beating import Beating
 from flowmesh_core.application.worker_gateway.desk import Desk
 from flowmesh_core.application.worker_gateway.reporting import Reporting
-from flowmesh_core.domain.errors import StoreUnavailable
 from flowmesh_core.ports.command_log import CommandLog, QueueEntry
 from flowmesh_core.ports.mailbox import (
     HeartbeatAnswer,
@@ -53,6 +54,7 @@ class Courier:
         self._queue = queue
         self._mailbox = mailbox
         self._on_answer = on_answer
+        self._outlived = partial(outlived, _log, desk.telemetry)
 
     async def run(self) -> None:
         """Carry messages until cancelled."""
@@ -70,15 +72,16 @@ class Courier:
             batch = decisions.next_batch(_BATCH)
             if not batch:
                 continue
-            try:
+            with self._outlived(f"send {len(batch)} commands") as sending:
                 await self._commands.send([undecided.envelope for undecided in batch])
-            except StoreUnavailable as error:
-                _log.warning("cannot send commands: %s", error)
+            if sending.met_outage:
                 decisions.unsent(batch)
-                await backoff.wait()
-            else:
+            else:  # what was refused is sent again for want of an answer, and holds up nothing else
                 decisions.sent(batch, self._desk.clock.monotonic())
+            if sending.failure is None:
                 backoff.reset()
+            else:
+                await backoff.wait()
 
     async def _resend(self) -> None:
         settings = self._desk.settings
@@ -94,13 +97,12 @@ class Courier:
         while True:
             await self._desk.errands.arrived.wait()
             entries, mail = self._desk.errands.take_all()
-            try:
+            with self._outlived(f"remove {len(entries)} queue entries or send mail") as delivering:
                 await self._deliver(entries, mail)
-            except StoreUnavailable as error:
-                _log.warning("could not remove %d queue entries or send mail: %s", len(entries), error)
-                await backoff.wait()
-            else:
+            if delivering.failure is None:
                 backoff.reset()
+            else:
+                await backoff.wait()
 
     async def _deliver(
         self, entries: Sequence[QueueEntry], mail: Mapping[str, Sequence[MailboxMessage]]
@@ -113,13 +115,11 @@ class Courier:
     async def _receive(self) -> None:
         backoff = Backoff(self._desk.clock)
         while True:
-            try:
+            with self._outlived("open the mailbox"):
                 async with self._mailbox.open(self._desk.gateway_id) as batches:
                     async for batch in batches:
                         self._open(batch)
                         backoff.reset()
-            except StoreUnavailable as error:
-                _log.warning("cannot open the mailbox: %s", error)
             await backoff.wait()
 
     def _open(self, batch: Sequence[MailboxMessage]) -> None:

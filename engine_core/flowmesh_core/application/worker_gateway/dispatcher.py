@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection, Sequence
+from functools import partial
 
 from flowmesh_core.application.backoff import Backoff
+from flowmesh_core.application.outlived import outlived
 from flowmesh_core.application.waiting import wait_for
 from flowmesh_core.application.worker_gateway.assigning import Assigning
 from flowmesh_core.application.worker_gateway.desk import Desk
@@ -29,6 +31,7 @@ class Dispatcher:
         self._demands = desk.demands
         self._assigning = assigning
         self._queue = queue
+        self._outlived = partial(outlived, _log, desk.telemetry)
         self._limit = min(_FIRST_TAKE, desk.settings.take_limit)
 
     async def run(self) -> None:
@@ -44,10 +47,9 @@ class Dispatcher:
             await self._demands.wake.wait()
             self._demands.wake.clear()
             while take := self._demands.next_take(self._limit):
-                try:
+                with self._outlived("take tasks") as taking:
                     taken = await self._queue.take(self._desk.gateway_id, take.queues, take.limit)
-                except StoreUnavailable as error:
-                    _log.warning("cannot take tasks: %s", error)
+                if taking.failure is not None:
                     self._demands.unsettle(take)
                     await backoff.wait()
                 else:
@@ -77,11 +79,9 @@ class Dispatcher:
         # It must not fail: a group that is cancelled while a child fails forgets the cancellation.
         backoff = Backoff(self._desk.clock)
         while True:
-            try:
+            with self._outlived("hear of arriving tasks"):
                 await self._hear(namespaces)
-            except StoreUnavailable as error:
-                _log.warning("cannot hear of arriving tasks: %s", error)
-                await backoff.wait()
+            await backoff.wait()
 
     async def _hear(self, namespaces: Collection[str]) -> None:
         async with self._queue.arrivals(namespaces) as queues:
@@ -97,8 +97,8 @@ class Dispatcher:
             is_new = await wait_for(added, self._desk.clock, self._desk.settings.look_interval)
             added.clear()
             wanted = self._demands.namespaces() if is_new else self._demands.hungry_namespaces()
-            try:
-                for namespace in wanted:
+            for namespace in wanted:
+                with self._outlived(f"look for tasks of {namespace}") as looking:
                     self._demands.arrived(await self._queue.queue_names(namespace))
-            except StoreUnavailable as error:
-                _log.warning("cannot look for tasks: %s", error)
+                if looking.met_outage:
+                    break

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 
+from flowmesh_core.application.outlived import outlived
 from flowmesh_core.application.worker_gateway.assigning import Assigning
 from flowmesh_core.application.worker_gateway.desk import Desk
-from flowmesh_core.domain.errors import StoreUnavailable
 from flowmesh_core.ports.command_log import QueueEntry
 from flowmesh_core.ports.task_queue import TakenTask, TaskQueue
 
@@ -33,10 +33,8 @@ class Inventory:
         """Take stock once per lease, until cancelled."""
         while True:
             await self._desk.clock.sleep(self._desk.settings.lease_ttl)
-            try:
+            with outlived(_log, self._desk.telemetry, "take stock"):
                 await self.take_stock()
-            except StoreUnavailable as error:
-                _log.warning("cannot take stock: %s", error)
 
     async def take_stock(self) -> None:
         """Give up what nobody held at two looks in a row.

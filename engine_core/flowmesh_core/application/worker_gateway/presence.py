@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 
 from flowmesh_core.application.backoff import Backoff
+from flowmesh_core.application.outlived import outlived
 from flowmesh_core.application.waiting import wait_for
 from flowmesh_core.application.worker_gateway.desk import Desk
 from flowmesh_core.application.worker_gateway.session import WorkerSession
-from flowmesh_core.domain.errors import StoreUnavailable
 from flowmesh_core.ports.worker_registry import ConnectedWorker, WorkerRegistry
 
 _log = logging.getLogger(__name__)
@@ -32,14 +32,13 @@ class Presence:
             if await wait_for(changed, clock, settings.presence_interval):
                 await clock.sleep(settings.presence_delay)
             changed.clear()
-            try:
+            with outlived(_log, self._desk.telemetry, "publish the connected workers") as publishing:
                 await self._publish()
-            except StoreUnavailable as error:
-                _log.warning("cannot publish the connected workers: %s", error)
+            if publishing.failure is None:
+                backoff.reset()
+            else:
                 changed.set()
                 await backoff.wait()
-            else:
-                backoff.reset()
 
     async def _publish(self) -> None:
         workers = [_shown(session) for session in self._desk.sessions.values() if _is_connected(session)]
