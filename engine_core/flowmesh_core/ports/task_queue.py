@@ -40,7 +40,7 @@ class TaskQueue(Protocol):
 
         At most 64 queues are looked at. An entry that cannot be decoded is
         parked and reported, and not returned. A queue that does not exist is
-        an empty one.
+        an empty one; one that cannot be read is reported and passed over.
         """
 
     def arrivals(self, namespaces: Collection[str]) -> AbstractAsyncContextManager[AsyncIterator[QueueName]]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from flowmesh_core.adapters.memory.telemetry import RecordedTelemetry
 from flowmesh_core.adapters.redis import keys
 from flowmesh_core.adapters.redis.messages import encode_names
 from flowmesh_core.adapters.system import SystemClock
@@ -43,7 +42,7 @@ class _Served:
 
     def __init__(self, transport: OnRedis, lease_ttl: float) -> None:
         process, owner = transport.process(), transport.process()
-        self.telemetry = RecordedTelemetry()
+        self.telemetry = transport.telemetry
         self.channel = RecordedChannel()
         self.outbox = owner.outbox
         self.log = owner.command_log

@@ -68,6 +68,18 @@ async def test_what_cannot_be_decoded_is_parked_and_holds_nothing_up(
     assert await operator.call("XLEN", keys.parked_tasks("default")) == 1
 
 
+async def test_a_queue_that_cannot_be_read_holds_up_no_other(
+    transport: OnRedis, operator: RedisClient
+) -> None:
+    process = transport.process()
+    names = [QueueName("default", handler) for handler in ("first", "broken", "last")]
+    await process.outbox.flush(Outgoing(tasks=[task(1, "first"), task(2, "last")]))
+    await operator.call("SET", keys.tasks("default", "broken"), "of another type")
+    taken = await process.task_queue.take("gateway", names, 10)
+    assert [each.task for each in taken] == [task(1, "first"), task(2, "last")]
+    assert transport.telemetry.counts["flowmesh.failures.unexpected"] == 1
+
+
 async def test_a_namespace_with_thousands_of_handlers_is_cleaned_up(
     transport: OnRedis, operator: RedisClient
 ) -> None:

@@ -6,6 +6,7 @@ The consumer group's pending list is the record of which gateway holds what.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import defaultdict
 from contextlib import asynccontextmanager
 from itertools import groupby
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from flowmesh_core.adapters.redis.connection import RedisClient
     from flowmesh_core.adapters.redis.wire import Command, Reply
     from flowmesh_core.ports.telemetry import Telemetry
+
+_log = logging.getLogger(__name__)
 
 QUEUES_PER_TAKE = 64
 _ARRIVALS_CAPACITY = 1_000
@@ -178,12 +181,23 @@ class RedisTaskQueue:
         decoded: list[TakenTask] = []
         for place, entry_id, body in rows:
             queue = queues[place - 1]
+            if entry_id is None:
+                self._pass_over(queue, body)
+                continue
             try:
                 entry = QueueEntry(queue.namespace, queue.handler, entry_id.decode())
                 decoded.append(TakenTask(entry, decode_task(body)))
             except Undecodable as error:
                 await self._parking.park_task(queue, entry_id, body, error)
         return decoded
+
+    def _pass_over(self, queue: QueueName, error: bytes) -> None:
+        """Tell of a queue that cannot be read; it holds up no other."""
+        try:
+            checked(ReplyError(error.decode()))
+        except ReplyError as refusal:
+            _log.error("cannot read the queue of %s in %s: %s", queue.handler, queue.namespace, refusal)
+            self._telemetry.count("flowmesh.failures.unexpected", attributes={"error.type": "ReplyError"})
 
 
 def _stream(queue: QueueName) -> str:

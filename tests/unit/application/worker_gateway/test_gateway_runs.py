@@ -86,6 +86,24 @@ async def test_an_outage_of_redis_delays_and_loses_nothing() -> None:
         assert kinds == {CompleteTask, StartTask}
 
 
+async def test_a_take_that_fails_unexpectedly_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running() as world:
+        take = world.queue.take
+        failures = [ZeroDivisionError(), ValueError()]
+
+        async def defective(gateway_id: str, queues: Sequence[QueueName], limit: int) -> Sequence[TakenTask]:
+            if failures:
+                raise failures.pop()
+            return await take(gateway_id, queues, limit)
+
+        monkeypatch.setattr(world.queue, "take", defective)
+        _, channel = await world.connect(credits=1)
+        await world.queue_tasks(queued())
+        assert channel.assigned == []
+        await world.pass_time(1)
+        assert len(channel.assigned) == 1
+
+
 async def test_unanswered_commands_are_sent_again_after_two_seconds() -> None:
     async with running() as world:
         connection, channel = await world.connect(credits=1)
