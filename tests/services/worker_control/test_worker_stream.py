@@ -287,6 +287,30 @@ async def test_a_silent_worker_is_cut_off(world: World) -> None:
         assert await world.command(LoseTask) == LoseTask(task().key, "a", 1, LostCause.WORKER_LOST)
 
 
+async def test_reports_that_wait_for_too_long_end_the_stream_and_are_taken_on_the_next(world: World) -> None:
+    world.decide = lambda command: None if isinstance(command, CompleteTask) else Verdict.ACCEPTED
+    async with gateway_server(
+        world, maximum_undecided=1, decision_wait=0.05, resend_after=0.1, start_report_delay=60.0
+    ) as server:
+        await world.queue(task("a"), task("b"))
+        worker = await server.connect().hello(credits=2)
+        taken, refused = (each.task_token for each in await worker.tasks(2))
+        await worker.complete(taken)
+        await worker.complete(refused)
+        error = await worker.end()
+        assert error is not None
+        found = refusal(error)
+        assert (found.code, found.reason) == (grpc.StatusCode.UNAVAILABLE, "DECISION_PENDING")
+        assert found.retry_after == 1.0
+        session = worker.welcome.session_id
+        worker = await server.connect().hello(session_id=session, held_task_tokens=[taken, refused])
+        assert list(worker.welcome.lost_task_tokens) == []
+        world.decide = lambda _command: Verdict.ACCEPTED
+        assert {token: each.status for token, each in (await worker.results(1)).items()} == {taken: ACCEPTED}
+        await worker.complete(refused)
+        assert (await worker.results(1))[refused].status == ACCEPTED
+
+
 async def test_an_attempt_that_runs_too_long_times_out(world: World, server: Server) -> None:
     await world.queue(task(start_to_close=Micros(SECOND // 5)))
     worker = await server.connect().hello(credits=1)

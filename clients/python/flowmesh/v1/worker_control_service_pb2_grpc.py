@@ -91,7 +91,9 @@ class WorkerControlServiceServicer(object):
         valid Hello or a later one is malformed, UNSUPPORTED_PROTOCOL
         (FAILED_PRECONDITION) when the versions do not overlap, WORKER_REPLACED
         (ABORTED) when a newer stream of the same worker took over, WORKER_SILENT
-        (DEADLINE_EXCEEDED) when for `lease_ttl` no message came or none was read.
+        (DEADLINE_EXCEEDED) when for `lease_ttl` no message came or none was read,
+        DECISION_PENDING (UNAVAILABLE, with `RetryInfo`) when so many reports wait
+        for orchestrators that the newest were not taken: connect again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

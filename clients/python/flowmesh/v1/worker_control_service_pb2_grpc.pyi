@@ -51,7 +51,9 @@ class WorkerControlServiceStub:
     valid Hello or a later one is malformed, UNSUPPORTED_PROTOCOL
     (FAILED_PRECONDITION) when the versions do not overlap, WORKER_REPLACED
     (ABORTED) when a newer stream of the same worker took over, WORKER_SILENT
-    (DEADLINE_EXCEEDED) when for `lease_ttl` no message came or none was read.
+    (DEADLINE_EXCEEDED) when for `lease_ttl` no message came or none was read,
+    DECISION_PENDING (UNAVAILABLE, with `RetryInfo`) when so many reports wait
+    for orchestrators that the newest were not taken: connect again.
     """
     PollTasks: _grpc.UnaryUnaryMultiCallable[_worker_control_service_pb2.PollTasksRequest, _worker_control_service_pb2.PollTasksResponse]
     """Takes tasks without a stream, waiting for the first one up to `wait`. The
@@ -114,7 +116,9 @@ class WorkerControlServiceAsyncStub(WorkerControlServiceStub):
     valid Hello or a later one is malformed, UNSUPPORTED_PROTOCOL
     (FAILED_PRECONDITION) when the versions do not overlap, WORKER_REPLACED
     (ABORTED) when a newer stream of the same worker took over, WORKER_SILENT
-    (DEADLINE_EXCEEDED) when for `lease_ttl` no message came or none was read.
+    (DEADLINE_EXCEEDED) when for `lease_ttl` no message came or none was read,
+    DECISION_PENDING (UNAVAILABLE, with `RetryInfo`) when so many reports wait
+    for orchestrators that the newest were not taken: connect again.
     """
     PollTasks: _aio.UnaryUnaryMultiCallable[_worker_control_service_pb2.PollTasksRequest, _worker_control_service_pb2.PollTasksResponse]  # type: ignore[assignment]
     """Takes tasks without a stream, waiting for the first one up to `wait`. The
@@ -180,7 +184,9 @@ class WorkerControlServiceServicer(metaclass=_abc_1.ABCMeta):
         valid Hello or a later one is malformed, UNSUPPORTED_PROTOCOL
         (FAILED_PRECONDITION) when the versions do not overlap, WORKER_REPLACED
         (ABORTED) when a newer stream of the same worker took over, WORKER_SILENT
-        (DEADLINE_EXCEEDED) when for `lease_ttl` no message came or none was read.
+        (DEADLINE_EXCEEDED) when for `lease_ttl` no message came or none was read,
+        DECISION_PENDING (UNAVAILABLE, with `RetryInfo`) when so many reports wait
+        for orchestrators that the newest were not taken: connect again.
         """
 
     @_abc_1.abstractmethod

@@ -9,11 +9,13 @@ from enum import Enum
 from itertools import count
 from math import inf
 
+from flowmesh_core.application.waiting import wait_for
 from flowmesh_core.application.worker_gateway.session import HeldTask, WorkerSession
 from flowmesh_core.application.worker_gateway.task_token import TaskClaims
 from flowmesh_core.domain.commands import TaskCommand
 from flowmesh_core.domain.identity import partition_of
 from flowmesh_core.domain.transition import Verdict
+from flowmesh_core.ports.clock import Clock
 from flowmesh_core.ports.command_log import CommandEnvelope, QueueEntry
 from flowmesh_core.ports.telemetry import Span
 
@@ -102,9 +104,9 @@ class Decisions:
         """Return where the tasks lie that commands wait for an answer about."""
         return {undecided.envelope.queue_entry for undecided in self._undecided.values()}
 
-    async def room(self) -> None:
-        """Wait until there is room for another batch of reports."""
-        await self._has_room.wait()
+    async def room(self, clock: Clock, seconds: float) -> bool:
+        """Wait until there is room for another batch of reports; return False after `seconds` without."""
+        return await wait_for(self._has_room, clock, seconds)
 
     def report_on(self, token: bytes) -> Undecided | None:
         """Return the undecided report about a task."""

@@ -21,7 +21,7 @@ from flowmesh_core.application.worker_gateway.reporting import Reporting
 from flowmesh_core.application.worker_gateway.session import Channel, HeldTask, WorkerSession
 from flowmesh_core.application.worker_gateway.settings import GatewaySettings
 from flowmesh_core.application.worker_gateway.unary_calls import UnaryCalls
-from flowmesh_core.domain.errors import StoreUnavailable
+from flowmesh_core.domain.errors import DecisionPending, StoreUnavailable
 from flowmesh_core.ports.clock import Clock
 from flowmesh_core.ports.cluster_store import Cluster
 from flowmesh_core.ports.command_log import CommandLog
@@ -143,9 +143,17 @@ class Gateway:
         self._desk.workers_changed.set()
 
     async def report(self, connection: Connection, reports: Iterable[TaskReport]) -> None:
-        """Take reports; they are answered on the stream. Waits while too many are undecided."""
+        """Take reports; they are answered on the stream. Waits while too many are undecided.
+
+        Raises:
+            DecisionPending: There was no room for them in time, and nothing was taken.
+        """
         self._desk.touch(connection.session)
-        await self._desk.decisions.room()
+        # Beats are not read meanwhile, so it ends well within the lease.
+        patience = min(self.settings.decision_wait, self.settings.lease_ttl / 2)
+        if not await self._desk.decisions.room(self._desk.clock, patience):
+            message = "too many reports wait for their decision; connect again and repeat yours"
+            raise DecisionPending(message, retry_after=1.0)
         refused = self._reporting.report(connection.session, reports)
         if refused:
             connection.channel.answer(refused)

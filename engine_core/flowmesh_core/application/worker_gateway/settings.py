@@ -20,7 +20,7 @@ class GatewaySettings:
         resend_after: A command without an answer is sent again after this.
         resend_limit: At most this many commands are sent again per second.
         maximum_undecided: With this many commands unanswered, reports wait.
-        decision_wait: How long a unary report waits for its decision.
+        decision_wait: How long a unary report waits for its decision, and a stream's to be taken.
         forward_wait: How long a heartbeat waits for another gateway's answer.
         presence_interval: How often the list of workers is published anew.
         presence_ttl: How long a published list holds.

@@ -295,6 +295,22 @@ async def test_reports_wait_while_too_many_are_undecided() -> None:
         assert len(await world.received()) == 1
 
 
+async def test_reports_do_not_wait_for_ever() -> None:
+    async with running(maximum_undecided=1, decision_wait=10.0, lease_ttl=8.0) as world:
+        connection, channel = await world.connect(credits=2)
+        await world.queue_tasks(queued("a"), queued("b"))
+        reports = [TaskReport(each.token, Completed(NULL), None) for each in channel.assigned]
+        await world.gateway.report(connection, reports[:1])
+        waiting = asyncio.create_task(world.gateway.report(connection, reports[1:]))
+        await world.pass_time(3.9)
+        assert not waiting.done()
+        await world.pass_time(0.2)
+        with pytest.raises(DecisionPending) as raised:
+            await waiting
+        assert raised.value.retry_after == 1.0
+        assert [held.token for held in connection.session.held.values()] == [r.token for r in reports]
+
+
 async def test_a_poll_may_wait_for_longer_than_a_lease() -> None:
     async with running(lease_ttl=5.0) as world:
         hello = WorkerHello("p1", Offer("default", None), 5)
