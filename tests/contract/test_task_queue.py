@@ -116,6 +116,28 @@ async def test_taken_tasks_are_pending_until_removed(transport: Transport) -> No
     assert await process.task_queue.abandoned("other", 10) == []
 
 
+async def test_abandoned_tasks_are_read_on_from_a_place(transport: Transport) -> None:
+    process = transport.process()
+    numbered = [task(1), task(2, "blur"), task(3), task(4, namespace="another"), task(5), task(6, "blur")]
+    await _queue(process, *numbered)
+    await process.task_queue.take("dead", [RESIZE, BLUR, QueueName("another", "resize")], 10)
+    found: list[TakenTask] = []
+    while page := await process.task_queue.abandoned("dead", 2, found[-1].entry if found else None):
+        assert len(page) == 2
+        found += page
+    assert [each.task for each in found] == [numbered[number - 1] for number in (4, 2, 6, 1, 3, 5)]
+    await process.task_queue.remove([found[2].entry])
+    assert await process.task_queue.abandoned("dead", 10, found[2].entry) == found[3:], "the place is gone"
+
+
+async def test_any_number_of_abandoned_tasks_is_found(transport: Transport) -> None:
+    process = transport.process()
+    await _queue(process, *(task(number) for number in range(2_500)))
+    taken = await process.task_queue.take("dead", [RESIZE], 2_500)
+    assert await process.task_queue.abandoned("dead", 10_000) == taken
+    assert await process.task_queue.abandoned("dead", 2_400) == taken[:2_400]
+
+
 async def test_transferred_tasks_change_hands(transport: Transport) -> None:
     process = transport.process()
     await _queue(process, task(1), task(2))

@@ -241,8 +241,10 @@ class SimulatedQueue:
     async def gateways(self) -> Collection[str]:
         return await self._line.call("gateways", self._twin.gateways)
 
-    async def abandoned(self, gateway_id: str, limit: int) -> Sequence[TakenTask]:
-        return await self._line.call("abandoned", partial(self._twin.abandoned, gateway_id, limit))
+    async def abandoned(
+        self, gateway_id: str, limit: int, after: QueueEntry | None = None
+    ) -> Sequence[TakenTask]:
+        return await self._line.call("abandoned", partial(self._twin.abandoned, gateway_id, limit, after))
 
     async def remove(self, entries: Collection[QueueEntry]) -> None:
         await self._line.call("remove", partial(self._twin.remove, entries))

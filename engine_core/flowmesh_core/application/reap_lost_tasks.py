@@ -41,7 +41,7 @@ class ReapLostTasks:
         limit: int = 1_000,
         grace: float = 0.0,
     ) -> None:
-        """Report at most `limit` tasks of each gateway per sweep.
+        """Report at most `limit` tasks of each gateway per sweep, and those behind them in the next.
 
         For `grace` seconds from the start, and after an outage of the
         membership, no gateway is taken for dead: all members come back under
@@ -54,6 +54,7 @@ class ReapLostTasks:
         self._partitions = partitions
         self._limit = limit
         self._reported: Recently[QueueEntry] = Recently(clock, _REPEAT_AFTER)
+        self._places: dict[str, QueueEntry] = {}
         self._clock = clock
         self._grace = grace
         self._judges_from = clock.monotonic() + grace
@@ -72,6 +73,7 @@ class ReapLostTasks:
         """
         # In this order: a gateway is a member before it takes its first task.
         gateways = set(await self._queue.gateways())
+        self._places = {each: place for each, place in self._places.items() if each in gateways}
         if not gateways:
             return None
         leases = await self._leases()
@@ -88,10 +90,16 @@ class ReapLostTasks:
             raise
 
     async def _reap(self, gateway_id: str) -> None:
-        abandoned = await self._queue.abandoned(gateway_id, self._limit)
-        if not abandoned:
+        place = self._places.get(gateway_id)
+        abandoned = await self._queue.abandoned(gateway_id, self._limit, place)
+        if not abandoned and place is None:
             await self._queue.forget_gateway(gateway_id)
             return
+        # What no owner can load stays where it is, and must not hide the others.
+        if len(abandoned) == self._limit:
+            self._places[gateway_id] = abandoned[-1].entry
+        else:
+            self._places.pop(gateway_id, None)
         fresh = set(self._reported.fresh([taken.entry for taken in abandoned], self._limit))
         lost = [self._lose(taken) for taken in abandoned if taken.entry in fresh]
         if lost:

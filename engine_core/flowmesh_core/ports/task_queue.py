@@ -66,8 +66,14 @@ class TaskQueue(Protocol):
     async def gateways(self) -> Collection[str]:
         """Return the ids under which tasks are pending or have been."""
 
-    async def abandoned(self, gateway_id: str, limit: int) -> Sequence[TakenTask]:
-        """Return tasks that are pending under a gateway, at most `limit`, without moving them."""
+    async def abandoned(
+        self, gateway_id: str, limit: int, after: QueueEntry | None = None
+    ) -> Sequence[TakenTask]:
+        """Return tasks that are pending under a gateway, at most `limit`, without moving them.
+
+        They come by namespace, by handler, and the oldest first. With `after`,
+        only those beyond that place, where nothing needs to lie any more.
+        """
 
     async def remove(self, entries: Collection[QueueEntry]) -> None:
         """Remove entries for good."""

@@ -75,10 +75,15 @@ class MemoryTaskQueue:
         self._transport.require()
         return frozenset(self._transport.gateways)
 
-    async def abandoned(self, gateway_id: str, limit: int) -> Sequence[TakenTask]:
+    async def abandoned(
+        self, gateway_id: str, limit: int, after: QueueEntry | None = None
+    ) -> Sequence[TakenTask]:
         """Return tasks that are pending under a gateway."""
         self._transport.require()
-        return list(islice(self._pending(gateway_id), limit))
+        found = sorted(self._pending(gateway_id), key=lambda taken: _place(taken.entry))
+        if after is not None:
+            found = [taken for taken in found if _place(taken.entry) > _place(after)]
+        return found[:limit]
 
     async def remove(self, entries: Collection[QueueEntry]) -> None:
         """Remove entries for good."""
@@ -102,6 +107,10 @@ class MemoryTaskQueue:
             for entry_id, (holder, task) in queue.pending.items():
                 if holder == gateway_id:
                     yield TakenTask(QueueEntry(name.namespace, name.handler, entry_id), task)
+
+
+def _place(entry: QueueEntry) -> tuple[str, str, int]:
+    return entry.namespace, entry.handler, int(entry.entry_id.partition("-")[0])
 
 
 async def _arrived(feed: Feed[QueueName]) -> AsyncIterator[QueueName]:

@@ -27,7 +27,7 @@ from flowmesh_core.ports.task_queue import QueueName, TakenTask
 from flowmesh_core.ports.undecodable import Undecodable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+    from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 
     from flowmesh_core.adapters.redis.connection import RedisClient
     from flowmesh_core.adapters.redis.wire import Command, Reply
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 QUEUES_PER_TAKE = 64
+_PAGE = 1_000
+"""Pending tasks that one script returns at the most, so that it does not hold up others."""
 _ARRIVALS_CAPACITY = 1_000
 _REMEMBERED_QUEUES = 50_000
 """A take that was cut off returns again what was given long ago from a queue that is not remembered."""
@@ -113,11 +115,18 @@ class RedisTaskQueue:
         """Return the ids under which tasks are pending or have been."""
         return frozenset(each.decode() for each in await self._client.call("SMEMBERS", keys.GATEWAYS))
 
-    async def abandoned(self, gateway_id: str, limit: int) -> Sequence[TakenTask]:
+    async def abandoned(
+        self, gateway_id: str, limit: int, after: QueueEntry | None = None
+    ) -> Sequence[TakenTask]:
         """Return tasks that are pending under a gateway."""
         found: list[TakenTask] = []
         async for chunk in self._all_queues():
-            found += await self._pending(gateway_id, chunk, limit - len(found), fresh=False)
+            starts = _starts(chunk, after)
+            while starts and len(found) < limit:
+                page = min(_PAGE, limit - len(found))
+                rows = await self._pending(gateway_id, starts, page, fresh=False)
+                found += await self._decode(list(starts), rows)
+                starts = _further(starts, rows) if len(rows) == page else {}
             if len(found) == limit:
                 break
         return found
@@ -159,23 +168,24 @@ class RedisTaskQueue:
         """Return what a take that was cut off took."""
         found: list[TakenTask] = []
         for chunk in _chunks(list(self._cut_off.get(gateway_id, ()))):
-            found += await self._pending(gateway_id, chunk, limit - len(found), fresh=True)
+            given = {each: self._given.get((gateway_id, each)) for each in chunk}
+            starts = {queue: "-" if last is None else f"({last}" for queue, last in given.items()}
+            rows = await self._pending(gateway_id, starts, limit - len(found), fresh=True)
+            found += await self._decode(chunk, rows)
             if len(found) == limit:
                 return found
         self._cut_off.pop(gateway_id, None)
         return found
 
     async def _pending(
-        self, gateway_id: str, queues: Sequence[QueueName], limit: int, *, fresh: bool
-    ) -> list[TakenTask]:
-        """Return pending tasks of one namespace; fresh ones only after the last that was given."""
-        starts = [self._given.get((gateway_id, each)) if fresh else None for each in queues]
+        self, gateway_id: str, starts: Mapping[QueueName, str], limit: int, *, fresh: bool
+    ) -> Sequence[Reply]:
+        """Return pending tasks of queues of one namespace, each from where it starts."""
         script = scripts.PENDING.command(
-            [*map(_stream, queues)],
-            *(keys.TASK_GROUP, gateway_id, limit, int(fresh)),
-            *("-" if start is None else f"({start}" for start in starts),
+            [*map(_stream, starts)], keys.TASK_GROUP, gateway_id, limit, int(fresh), *starts.values()
         )
-        return await self._decode(queues, await self._client.call(*script))
+        rows: Sequence[Reply] = await self._client.call(*script)
+        return rows
 
     async def _decode(self, queues: Sequence[QueueName], rows: Reply) -> list[TakenTask]:
         decoded: list[TakenTask] = []
@@ -198,6 +208,25 @@ class RedisTaskQueue:
         except ReplyError as refusal:
             _log.error("cannot read the queue of %s in %s: %s", queue.handler, queue.namespace, refusal)
             self._telemetry.count("flowmesh.failures.unexpected", attributes={"error.type": "ReplyError"})
+
+
+def _starts(queues: Sequence[QueueName], after: QueueEntry | None) -> dict[QueueName, str]:
+    """Return from where to read each queue to go on after a place."""
+    if after is None:
+        return dict.fromkeys(queues, "-")
+    place = (after.namespace, after.handler)
+    beyond = [each for each in queues if (each.namespace, each.handler) >= place]
+    starts = dict.fromkeys(beyond, "-")
+    if QueueName(*place) in starts:
+        starts[QueueName(*place)] = f"({after.entry_id}"
+    return starts
+
+
+def _further(starts: Mapping[QueueName, str], rows: Sequence[Reply]) -> dict[QueueName, str]:
+    """Return from where to read on after a full page."""
+    place, entry_id, _ = rows[-1]
+    queues = list(starts)[place - 1 :]
+    return {queue: starts[queue] for queue in queues} | {queues[0]: f"({entry_id.decode()}"}
 
 
 def _stream(queue: QueueName) -> str:

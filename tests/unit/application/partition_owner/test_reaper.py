@@ -27,9 +27,11 @@ def orphans(world: World) -> StartOrphans:
     return StartOrphans(world.executions, world.log, world.clock, world.telemetry)
 
 
-def _lost_tasks(world: World) -> ReapLostTasks:
+def _lost_tasks(world: World, limit: int = 1_000) -> ReapLostTasks:
     return ReapLostTasks(
-        world.membership, world.queue, world.log, world.clock, world.telemetry, partitions=PARTITIONS
+        *(world.membership, world.queue, world.log, world.clock, world.telemetry),
+        partitions=PARTITIONS,
+        limit=limit,
     )
 
 
@@ -85,6 +87,31 @@ async def test_it_looks_again_when_the_next_lease_of_a_gateway_ends(
     world.clock.advance(7.0)
     assert await lost_tasks.sweep() == 2.0
     assert await world.log.depth(range(PARTITIONS)) == 1
+
+
+async def test_what_no_owner_can_load_hides_nothing_behind_it(world: World, owner: Owner) -> None:
+    for each in ("a", "b", "c"):
+        await world.submit(node(each))
+    unreadable = list(world.database.definitions)
+    await world.submit(node("d"))
+    await owner.work()
+    assert len(await world.take("doomed")) == 4
+    for definition in unreadable:
+        del world.database.definitions[definition]
+    world.clock.advance(TTL)
+    successor = await Owner(world, "successor").join()
+    reaper = _lost_tasks(world, limit=2)
+    for _ in range(2):
+        await reaper.sweep()
+        await successor.work()
+    (again,) = await world.take("successor")
+    assert again.task.node_id == "d"
+    await world.complete(again)
+    await successor.work()
+    world.clock.advance(10.0)
+    for _ in range(3):
+        await reaper.sweep()
+    assert world.telemetry.counts["flowmesh.tasks.abandoned"] == 4 + 3, "the others are asked about again"
 
 
 async def test_a_sweep_comes_sooner_when_it_knows_of_something(world: World) -> None:

@@ -13,17 +13,22 @@ local group, gateway, limit, fresh = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4
 
 local found = {}
 for i, stream in ipairs(KEYS) do
-  local rows = redis.pcall('XPENDING', stream, group, ARGV[4 + i], '+', 1000, gateway)
-  for _, row in ipairs(rows.err and {} or rows) do
-    if not fresh or row[4] == 1 then
-      local entry = redis.call('XRANGE', stream, row[1], row[1])[1]
-      if entry then
-        found[#found + 1] = {i, entry[1], entry[2][2]}
-      else
-        redis.call('XACK', stream, group, row[1])
+  local start = ARGV[4 + i]
+  repeat
+    local rows = redis.pcall('XPENDING', stream, group, start, '+', 1000, gateway)
+    if rows.err then rows = {} end
+    for _, row in ipairs(rows) do
+      if not fresh or row[4] == 1 then
+        local entry = redis.call('XRANGE', stream, row[1], row[1])[1]
+        if entry then
+          found[#found + 1] = {i, entry[1], entry[2][2]}
+        else
+          redis.call('XACK', stream, group, row[1])
+        end
       end
+      if #found == limit then return found end
+      start = '(' .. row[1]
     end
-    if #found == limit then return found end
-  end
+  until #rows < 1000
 end
 return found
