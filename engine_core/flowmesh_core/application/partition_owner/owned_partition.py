@@ -21,7 +21,7 @@ class LiveExecution:
             as far as this owner queued it.
     """
 
-    __slots__ = ("entries", "partition", "state", "traceparent")
+    __slots__ = ("__weakref__", "entries", "partition", "state", "traceparent")
 
     def __init__(self, state: ExecutionState, partition: int, traceparent: str) -> None:
         """Start with no place in the queue known."""
