@@ -93,7 +93,7 @@ class OwnerCluster:
     def reaper(self) -> Reaper:
         """Return a reaper that starts orphans."""
         orphans = StartOrphans(self.executions, self.log(), self.clock, self.telemetry, age=Micros(500_000))
-        return Reaper([Sweep("orphans", 0.2, orphans.sweep)], self.clock)
+        return Reaper([Sweep("orphans", 0.2, orphans.sweep)], self.clock, self.telemetry)
 
     async def submit(
         self, workflow: Workflow, count: int, partitions: int = PARTITIONS

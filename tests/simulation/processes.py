@@ -263,7 +263,7 @@ class ReaperProcess:
         )
         orphans = StartOrphans(ports.executions, ports.log(), clock, telemetry)
         sweeps = [Sweep("lost tasks", 2.0, lost.sweep), Sweep("orphans", 2.0, orphans.sweep)]
-        self._reaper = Reaper(sweeps, clock)
+        self._reaper = Reaper(sweeps, clock, telemetry)
 
     async def run(self) -> None:
         """Sweep for as long as the process lives."""

@@ -28,7 +28,9 @@ class Attempt:
 
 
 @contextmanager
-def outlived(log: logging.Logger, telemetry: Telemetry, doing: str) -> Iterator[Attempt]:
+def outlived(
+    log: logging.Logger, telemetry: Telemetry, doing: str, *expected: type[Exception]
+) -> Iterator[Attempt]:
     """Let a loop go on, whatever fails in the block; it has to rest before it tries again.
 
     A store that does not answer is worth a line. What nobody expected, such as an
@@ -40,11 +42,13 @@ def outlived(log: logging.Logger, telemetry: Telemetry, doing: str) -> Iterator[
         log: Where it is told.
         telemetry: Where it is counted.
         doing: What cannot be done then, such as `take tasks`.
+        expected: What else is worth no more than a line.
     """
     attempt = Attempt()
+    foreseen: tuple[type[Exception], ...] = (StoreUnavailable, *expected)
     try:
         yield attempt
-    except StoreUnavailable as error:
+    except foreseen as error:
         attempt.failure = error
         log.warning("cannot %s: %s", doing, error)
     except Exception as error:

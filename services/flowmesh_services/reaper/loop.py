@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from random import random
 
-from flowmesh_core.domain.errors import StoreUnavailable
+from flowmesh_core.application.outlived import outlived
 from flowmesh_core.ports.clock import Clock
+from flowmesh_core.ports.telemetry import Telemetry
 
 _MARGIN = 0.02
 """Seconds after a moment at which what ends then has ended for sure."""
@@ -37,10 +38,11 @@ class Sweep:
 class Reaper:
     """Runs sweeps, each at its own pace."""
 
-    def __init__(self, sweeps: Sequence[Sweep], clock: Clock) -> None:
+    def __init__(self, sweeps: Sequence[Sweep], clock: Clock, telemetry: Telemetry) -> None:
         """Prepare; nothing happens before `run`."""
         self._sweeps = sweeps
         self._clock = clock
+        self._telemetry = telemetry
 
     async def run(self) -> None:
         """Sweep until cancelled; a sweep that fails is tried again at its next time."""
@@ -54,9 +56,5 @@ class Reaper:
             pause = sweep.interval * (1 - random() / 5)  # noqa: S311 - spreads load, keeps no secret
             await self._clock.sleep(pause if due is None else min(pause, due + _MARGIN))
             due = None
-            try:
+            with outlived(_logger, self._telemetry, f"sweep {sweep.name}"):
                 due = await sweep.run()
-            except StoreUnavailable as error:
-                _logger.warning("sweep %s failed: %s", sweep.name, error)
-            except Exception:
-                _logger.exception("sweep %s failed", sweep.name)

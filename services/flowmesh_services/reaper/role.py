@@ -79,4 +79,4 @@ def reaper_role(ports: ReaperPorts, options: ReaperOptions) -> ServedRole:
         Sweep("retention", options.retention_interval, retention.sweep),
         Sweep("idle queues", options.retention_interval, remove_idle_queues),
     ]
-    return ServedRole("reaper", background=(Background("reaper", Reaper(sweeps, clock).run),))
+    return ServedRole("reaper", background=(Background("reaper", Reaper(sweeps, clock, telemetry).run),))

@@ -22,9 +22,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from flowmesh_core.application.outlived import outlived
 from flowmesh_core.application.partition_owner.lane import Lane, WaitingTask
 from flowmesh_core.application.waiting import wait_for
-from flowmesh_core.domain.errors import StoreUnavailable
 from flowmesh_core.ports.clock import Clock
 from flowmesh_core.ports.command_log import QueueEntry
 from flowmesh_core.ports.outbox import Outbox
@@ -66,12 +66,8 @@ class LostTasks:
     async def run(self, stopping: asyncio.Event, clock: Clock, interval: float) -> None:
         """Look every `interval` seconds until `stopping`."""
         while not await wait_for(stopping, clock, interval):
-            try:
+            with outlived(_logger, self._telemetry, "look for lost tasks"):
                 await self.look()
-            except StoreUnavailable as error:
-                _logger.warning("cannot look for lost tasks: %s", error)
-            except Exception:
-                _logger.exception("cannot look for lost tasks")
 
     async def look(self) -> None:
         """Compare what waits with what is queued, once.

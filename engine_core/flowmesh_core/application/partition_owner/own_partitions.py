@@ -7,14 +7,16 @@ import logging
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
+from functools import partial
 
 from flowmesh_core.application.backoff import Backoff
 from flowmesh_core.application.member_session import MemberLease
+from flowmesh_core.application.outlived import outlived
 from flowmesh_core.application.partition_owner.lane import DropReason, Lane
 from flowmesh_core.application.partition_owner.settings import OwnerSettings
 from flowmesh_core.application.waiting import wait_for
-from flowmesh_core.domain.errors import StoreUnavailable
 from flowmesh_core.ports.clock import Clock
+from flowmesh_core.ports.command_log import TransportLost
 from flowmesh_core.ports.membership import Member, Membership, PartitionLease, Role
 from flowmesh_core.ports.telemetry import Telemetry
 
@@ -43,6 +45,7 @@ class OwnPartitions:
         self._settings = settings
         self._clock = clock
         self._telemetry = telemetry
+        self._outlived = partial(outlived, _logger, telemetry)
         self._lanes: Sequence[Lane] = ()
         self._serving: dict[int, PartitionLease] = {}
         self._waiting: dict[int, PartitionLease] = {}
@@ -73,12 +76,8 @@ class OwnPartitions:
     async def run(self, stopping: asyncio.Event) -> None:
         """Look around at every tick, and load at once what lanes dropped, until `stopping`."""
         while not stopping.is_set():
-            try:
+            with self._outlived("look after partitions"):
                 await self.look()
-            except StoreUnavailable as error:
-                _logger.warning("cannot look after partitions: %s", error)
-            except Exception:
-                _logger.exception("cannot look after partitions")
             await self._load_until(self._clock.monotonic() + self._lease.tick, stopping)
         await self._release_all()
 
@@ -109,14 +108,10 @@ class OwnPartitions:
 
     async def load_waiting(self) -> None:
         """Load what lanes dropped, as far as the store says that it is still owned."""
-        try:
+        with self._outlived(f"load {len(self._waiting)} partitions") as reconciling:
             await self._reconcile()
-        except StoreUnavailable as error:
+        if reconciling.failure is not None:
             # Not loaded, so it must not stay leased: the next look releases it.
-            _logger.warning("cannot load %d partitions: %s", len(self._waiting), error)
-            self._waiting.clear()
-        except Exception:
-            _logger.exception("cannot load %d partitions", len(self._waiting))
             self._waiting.clear()
         waiting = list(self._waiting.values())
         self._waiting.clear()
@@ -166,10 +161,9 @@ class OwnPartitions:
                 await self._load_group(lane, group[start : start + size], transport_lost)
 
     async def _load_group(self, lane: Lane, leases: Sequence[PartitionLease], transport_lost: bool) -> None:
-        try:
+        with self._outlived(f"load {len(leases)} partitions, releasing them", TransportLost) as loading:
             await lane.take(leases, transport_lost=transport_lost)
-        except Exception:
-            _logger.exception("cannot load %d partitions: releasing them", len(leases))
+        if loading.failure is not None:
             await self._give_back(leases)
             return
         for lease in leases:
@@ -192,10 +186,6 @@ class OwnPartitions:
         await self._give_back(held)
 
     async def _give_back(self, leases: Collection[PartitionLease]) -> None:
-        try:
+        # If it fails, the next look finds them leased but not served, or the lease runs out.
+        with self._outlived(f"release {len(leases)} partitions yet"):
             await self._membership.release(self._lease.member_id, leases)
-        except StoreUnavailable as error:
-            # The next look finds them leased but not served, or the lease runs out.
-            _logger.warning("cannot release %d partitions yet: %s", len(leases), error)
-        except Exception:
-            _logger.exception("cannot release %d partitions yet", len(leases))

@@ -124,7 +124,7 @@ async def test_a_sweep_comes_sooner_when_it_knows_of_something(world: World) -> 
     async def thrice() -> bool:
         return len(moments) == 3
 
-    async with running(Reaper([Sweep("often", 100.0, sweep)], world.clock).run()):
+    async with running(Reaper([Sweep("often", 100.0, sweep)], world.clock, world.telemetry).run()):
         await until(world.clock, thrice)
     assert 80.0 <= moments[0] <= 100.0
     assert 0.5 <= moments[1] - moments[0] < 1.0
@@ -180,7 +180,8 @@ async def test_a_sweep_that_fails_is_tried_again_and_stops_no_other(world: World
     async def often() -> bool:
         return min(runs["fails"], runs["succeeds"]) >= 3
 
-    reaper = Reaper([Sweep("fails", 1.0, fail), Sweep("succeeds", 2.0, succeed)], world.clock)
+    sweeps = [Sweep("fails", 1.0, fail), Sweep("succeeds", 2.0, succeed)]
+    reaper = Reaper(sweeps, world.clock, world.telemetry)
     async with running(reaper.run()):
         await until(world.clock, often)
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from flowmesh_core.domain.commands import CancelExecution
 from flowmesh_core.domain.identity import ExecutionKey, partition_of
 from flowmesh_core.domain.states import ExecutionStatus
@@ -284,6 +286,20 @@ async def test_a_partition_that_failed_to_load_does_not_stay_leased(world: World
     assert await owner.owned() == []
     await owner.partitions.look()
     assert await owner.owned() == [0, 1, 2, 3]
+
+
+async def test_an_outage_during_a_takeover_is_a_line_in_the_log(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.transport.available = False
+    owner = await Owner(world).join()
+    [said] = caplog.records
+    assert (said.levelname, said.exc_info) == ("WARNING", None)
+    assert said.getMessage() == "cannot load 4 partitions, releasing them: the transport does not answer"
+    world.transport.available = True
+    await owner.partitions.look()
+    assert await owner.owned() == [0, 1, 2, 3]
+    assert world.telemetry.counts["flowmesh.failures.unexpected"] == 0
 
 
 async def test_what_is_leased_but_not_served_is_released(world: World, owner: Owner) -> None:
