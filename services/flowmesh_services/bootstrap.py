@@ -20,7 +20,7 @@ from flowmesh_core.adapters.postgres.cluster_store import PostgresClusterStore
 from flowmesh_core.adapters.postgres.execution_store import PostgresExecutionStore
 from flowmesh_core.adapters.postgres.history_store import PostgresHistoryStore
 from flowmesh_core.adapters.postgres.membership import PostgresMembership
-from flowmesh_core.adapters.postgres.migrate import Phase, migrate
+from flowmesh_core.adapters.postgres.migrate import TIME_LIMIT, Phase, migrate
 from flowmesh_core.adapters.postgres.pool import open_pool
 from flowmesh_core.adapters.postgres.workflow_store import PostgresWorkflowStore
 from flowmesh_core.adapters.redis.audit import RedisTransportAudit
@@ -325,15 +325,17 @@ async def with_stores(settings: Settings) -> AsyncIterator[Settings]:
         yield replace(settings, stores=stores.model_copy(update=addresses))
 
 
-async def bring_up_to_date(settings: Settings, phases: Iterable[str] = ("pre", "post")) -> list[str]:
-    """Bring the database to the schema of this code; return the names of what was applied.
+async def bring_up_to_date(
+    settings: Settings, phases: Iterable[str] = ("pre", "post"), time_limit: float = TIME_LIMIT
+) -> list[str]:
+    """Bring the database to the schema of this code; return what was applied, each in `time_limit` seconds.
 
     Raises:
         SettingsError: The address is missing.
-        StoreUnavailable: PostgreSQL does not answer.
+        StoreUnavailable: PostgreSQL does not answer, or a migration was not done in time.
         ClusterMismatch: The database was changed by newer code.
     """
-    return await migrate(postgres_url(settings), phases=frozenset(map(Phase, phases)))
+    return await migrate(postgres_url(settings), phases={*map(Phase, phases)}, time_limit=time_limit)
 
 
 async def verify(settings: Settings, options: VerifyOptions, log: Iterable[str]) -> Report:

@@ -109,7 +109,7 @@ def test_what_cannot_start_is_told_in_one_line(arguments: list[str], words: str)
 
 def test_migrate_runs_as_often_as_one_likes(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLOWMESH_POSTGRES_URL", database_url)
-    first, second = flowmesh("migrate"), flowmesh("migrate")
+    first, second = flowmesh("migrate", "--timeout", "60"), flowmesh("migrate")
     assert (first.code, second.code) == (0, 0)
     assert first.out.splitlines()[0].startswith("0001_")
     assert second.out == "up to date\n"

@@ -78,11 +78,12 @@ def migrate(
         PhaseName | None,
         typer.Option(help="Only what comes before the new code, or only what waits until no old code runs."),
     ] = None,
+    timeout: Annotated[float, typer.Option(min=1.0, help="Seconds that one migration may take.")] = 600.0,
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """Bring the database to the schema of this version."""
     phases = [each.value for each in ([phase] if phase else PhaseName)]
-    applied = run_to_end(_migrate(settings_or_fail(), phases))
+    applied = run_to_end(_migrate(settings_or_fail(), phases, timeout))
     text = "\n".join(applied) if applied else "up to date"
     typer.echo(text if output is OutputFormat.TEXT else render({"applied": applied}))
 
@@ -173,10 +174,10 @@ async def _serve_until(
         )
 
 
-async def _migrate(settings: Settings, phases: Sequence[str]) -> list[str]:
+async def _migrate(settings: Settings, phases: Sequence[str], time_limit: float) -> list[str]:
     from flowmesh_services.bootstrap import bring_up_to_date
 
-    return await bring_up_to_date(settings, phases)
+    return await bring_up_to_date(settings, phases, time_limit)
 
 
 def run_to_end(work: Coroutine[None, None, Result]) -> Result:

@@ -73,9 +73,40 @@ async def test_an_altered_one_is_found(database_url: str) -> None:
 async def test_the_wait_for_another_migrator_ends(database_url: str) -> None:
     session = await asyncpg.connect(database_url)
     await session.execute("SELECT pg_advisory_lock($1)", 0x666C6F776D657368)
-    with pytest.raises(StoreUnavailable, match="lock timeout"):
+    with pytest.raises(StoreUnavailable, match=r"another process .* after 0.05 s: .* run `flowmesh migrate`"):
         await migrate(database_url, lock_timeout=0.05)
     await session.close()
+
+
+async def test_the_wait_for_a_table_ends_and_changes_nothing(database_url: str) -> None:
+    await migrate(database_url, known=[FIRST])
+    session = await asyncpg.connect(database_url)
+    async with session.transaction():
+        await session.execute("LOCK TABLE flowmesh.a IN ACCESS SHARE MODE")
+        with pytest.raises(
+            StoreUnavailable, match=r"0002_post_second waited 0.05 s .* run `flowmesh migrate`"
+        ):
+            await migrate(database_url, known=[FIRST, SECOND], lock_timeout=0.05)
+    await session.close()
+    assert await migrate(database_url, known=[FIRST, SECOND]) == [SECOND.name]
+
+
+async def test_one_that_takes_too_long_ends_and_changes_nothing(database_url: str) -> None:
+    slow = Migration(1, Phase.PRE, FIRST.name, f"{FIRST.text}; SELECT pg_sleep(50)")
+    with pytest.raises(StoreUnavailable, match=r"0001_pre_first took more than 0.2 s .* --timeout"):
+        await migrate(database_url, known=[slow], time_limit=0.2)
+    assert await migrate(database_url, known=[FIRST]) == [FIRST.name]
+
+
+async def test_a_server_that_says_nothing_is_given_up() -> None:
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as silent:
+        port = silent.sockets[0].getsockname()[1]
+        with pytest.raises(StoreUnavailable, match="does not answer"):
+            await migrate(f"postgresql://u:p@127.0.0.1:{port}/d?sslmode=disable", time_limit=0.2)
 
 
 async def test_a_cluster_opens_only_on_a_migrated_database(database_url: str) -> None:

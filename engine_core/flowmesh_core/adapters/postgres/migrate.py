@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from hashlib import sha256
@@ -15,13 +15,19 @@ import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
 from flowmesh_core.adapters.postgres.pool import REFUSED, UNANSWERED, unavailable
-from flowmesh_core.domain.errors import ClusterMismatch
+from flowmesh_core.domain.errors import ClusterMismatch, StoreUnavailable
 
 if TYPE_CHECKING:
     from flowmesh_core.adapters.postgres.pool import AnyConnection
 
+TIME_LIMIT = 600.0
+"""Seconds that one migration may take, unless set otherwise."""
+
 _FILE_NAME = re.compile(r"(\d{4})_(pre|post)_\w+\.sql")
 _ADVISORY_LOCK = 0x666C6F776D657368  # "flowmesh"
+_APPLICATION = "flowmesh migrate"
+_QUICK = 10.0
+"""Seconds for what only a server that is gone takes longer for."""
 _TABLE = """
 CREATE SCHEMA IF NOT EXISTS flowmesh;
 CREATE TABLE IF NOT EXISTS flowmesh.migration (
@@ -73,22 +79,26 @@ async def migrate(
     phases: Collection[Phase] = frozenset(Phase),
     known: Sequence[Migration] | None = None,
     lock_timeout: float = 30.0,
+    time_limit: float = TIME_LIMIT,
 ) -> list[str]:
     """Apply what is missing, in order, and return the names of what was applied.
 
     Safe to run many times and from many processes at once. `lock_timeout`, in
-    seconds, bounds every wait for another process or for a lock on a table.
+    seconds, bounds every wait for another process or for a lock on a table, and
+    `time_limit` what one migration takes in all.
 
     Raises:
         ClusterMismatch: The database was changed by newer code, or a released
             migration was altered since it was applied.
-        StoreUnavailable: The server does not answer, or a lock was not free in time.
+        StoreUnavailable: The server does not answer, a lock was not free or a
+            migration not done in time. What was not returned was not applied.
     """
     applied = []
-    async with _migrating(dsn, lock_timeout) as session:
+    async with _migrating(dsn, lock_timeout, time_limit) as session:
         for migration in pending(await _applied(session), migrations() if known is None else known):
             if migration.phase in phases:
-                await _apply(session, migration)
+                with _told(migration, lock_timeout, time_limit):
+                    await _apply(session, migration, time_limit)
                 applied.append(migration.name)
     return applied
 
@@ -129,20 +139,58 @@ def pending(applied: Mapping[int, asyncpg.Record], known: Sequence[Migration]) -
 
 
 @asynccontextmanager
-async def _migrating(dsn: str, lock_timeout: float) -> AsyncIterator[AnyConnection]:
-    settings = {"lock_timeout": str(round(lock_timeout * 1000)), "application_name": "flowmesh migrate"}
+async def _migrating(dsn: str, lock_timeout: float, time_limit: float) -> AsyncIterator[AnyConnection]:
     try:
         session = await asyncpg.connect(
-            dsn, server_settings=settings, target_session_attrs=SessionAttribute.read_write
+            dsn,
+            timeout=min(_QUICK, time_limit),
+            command_timeout=lock_timeout + _QUICK,
+            server_settings={
+                "application_name": _APPLICATION,
+                "lock_timeout": _milliseconds(lock_timeout),
+            },
+            target_session_attrs=SessionAttribute.read_write,
         )
         try:
-            await session.execute("SELECT pg_advisory_lock($1)", _ADVISORY_LOCK)
+            await _exclude_others(session, lock_timeout)
             await session.execute(_TABLE)
             yield session
         finally:
-            await session.close()
+            await session.close(timeout=_QUICK)
     except (*UNANSWERED, *REFUSED) as error:
         raise unavailable(error) from error
+
+
+async def _exclude_others(session: AnyConnection, lock_timeout: float) -> None:
+    try:
+        await session.execute("SELECT pg_advisory_lock($1)", _ADVISORY_LOCK)
+    except asyncpg.LockNotAvailableError as error:
+        raise StoreUnavailable(
+            f"another process migrates this database and was not done after {lock_timeout:g} s: wait for it, "
+            f"or end its session, `{_APPLICATION}` in pg_stat_activity; then run `flowmesh migrate` again"
+        ) from error
+
+
+@contextmanager
+def _told(migration: Migration, lock_timeout: float, time_limit: float) -> Iterator[None]:
+    """Say what to do about a migration that was rolled back because it would have waited for too long."""
+    try:
+        yield
+    except asyncpg.LockNotAvailableError as error:
+        raise StoreUnavailable(
+            f"migration {migration.name} waited {lock_timeout:g} s for a table that another session holds, "
+            "and was rolled back: end what has been open for long in pg_stat_activity, such as a transaction "
+            "or `flowmesh verify`; then run `flowmesh migrate` again"
+        ) from error
+    except asyncpg.QueryCanceledError as error:
+        raise StoreUnavailable(
+            f"migration {migration.name} took more than {time_limit:g} s and was rolled back: "
+            "give it longer with `flowmesh migrate --timeout SECONDS`"
+        ) from error
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(round(seconds * 1000))
 
 
 async def _applied(session: AnyConnection) -> dict[int, asyncpg.Record]:
@@ -150,9 +198,10 @@ async def _applied(session: AnyConnection) -> dict[int, asyncpg.Record]:
     return {row["version"]: row for row in rows}
 
 
-async def _apply(session: AnyConnection, migration: Migration) -> None:
+async def _apply(session: AnyConnection, migration: Migration, time_limit: float) -> None:
     async with session.transaction():
-        await session.execute(migration.text)
+        await session.execute(f"SET LOCAL statement_timeout = {_milliseconds(time_limit)}")
+        await session.execute(migration.text, timeout=time_limit + _QUICK)
         await session.execute(
             "INSERT INTO flowmesh.migration (version, name, phase, checksum) VALUES ($1, $2, $3, $4)",
             migration.version,
