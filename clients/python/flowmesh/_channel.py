@@ -15,6 +15,9 @@ from flowmesh.v1.worker_control_service_pb2_grpc import WorkerControlServiceStub
 if TYPE_CHECKING:
     from grpc import aio
 
+CONNECT_SECONDS: Final = 5.0
+"""How long a server may take to accept a connection, unless it is said otherwise."""
+
 OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
     # A whole execution with its payloads comes in one message.
     ("grpc.max_receive_message_length", 256 * 1024 * 1024),
@@ -25,7 +28,6 @@ OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.lb_policy_name", "round_robin"),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 5_000),
     ("grpc.max_reconnect_backoff_ms", 5_000),
     # The SDK retries by itself, and a retry must not inherit another channel's back-off.
     ("grpc.enable_retries", 0),
@@ -52,20 +54,26 @@ class TLS:
         return grpc.ssl_channel_credentials(self.root_certificates, self.private_key, self.certificate_chain)
 
 
-def open_channel(address: str, tls: TLS | None) -> grpc.Channel:
-    """A channel for threads; it connects with the first call."""
+def _options(connect: float) -> list[tuple[str, Any]]:
+    # By its name the least wait between two tries to connect; a try is given up after it, too.
+    return [*OPTIONS, ("grpc.min_reconnect_backoff_ms", round(connect * 1000))]
+
+
+def open_channel(address: str, tls: TLS | None, *, connect: float = CONNECT_SECONDS) -> grpc.Channel:
+    """A channel for threads; it connects with the first call, for at most `connect` seconds at a time."""
     if tls is None:
-        return grpc.insecure_channel(address, OPTIONS)
-    return grpc.secure_channel(address, tls.credentials(), OPTIONS)
+        return grpc.insecure_channel(address, _options(connect))
+    return grpc.secure_channel(address, tls.credentials(), _options(connect))
 
 
 def open_aio_channel(address: str, tls: TLS | None) -> aio.Channel:
     """A channel for the running loop; it connects with the first call."""
     from grpc import aio
 
+    options = _options(CONNECT_SECONDS)
     if tls is None:
-        return aio.insecure_channel(address, OPTIONS)
-    return aio.secure_channel(address, tls.credentials(), OPTIONS)
+        return aio.insecure_channel(address, options)
+    return aio.secure_channel(address, tls.credentials(), options)
 
 
 class Stubs:

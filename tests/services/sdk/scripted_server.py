@@ -109,13 +109,18 @@ class WorkerStream:
         self.send(report_results=wire.ReportResults(results=results))
 
     def welcome(
-        self, *, beat: float = 60.0, output_bytes: int = 1_000_000, lost: Iterable[bytes] = ()
+        self,
+        *,
+        beat: float = 60.0,
+        lease: float | None = None,
+        output_bytes: int = 1_000_000,
+        lost: Iterable[bytes] = (),
     ) -> None:
         welcome = wire.Welcome(
             session_id="session", protocol_version=1, maximum_output_bytes=output_bytes, lost_task_tokens=lost
         )
         welcome.beat_interval.FromNanoseconds(int(beat * 1e9))
-        welcome.lease_ttl.FromNanoseconds(int(beat * 6e9))
+        welcome.lease_ttl.FromNanoseconds(int((lease or beat * 6) * 1e9))
         self.send(welcome=welcome)
 
     def end(self, refusal: Refusal | None = None) -> None:
@@ -179,9 +184,13 @@ class ScriptedServer:
             self._server.stop(0).wait()
             self._server = None
 
+    def start(self) -> None:
+        """Serve again where it did before."""
+        self._serve(self.address)
+
     def restart(self) -> None:
         self.stop()
-        self._serve(self.address)
+        self.start()
 
     def script(self, method: str, *answers: Any) -> None:
         """What the next calls of a method get: a message, a refusal, or for a watch a list of both."""

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import socket
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -65,6 +67,52 @@ def test_a_silent_server_is_left(server: ScriptedServer) -> None:
         silent.expect("beat")
         server.accept()  # the worker gave up on the silent one
         assert not worker.healthy
+
+
+def test_a_worker_tries_often_enough_for_its_lease(server: ScriptedServer) -> None:
+    with working(server, double):
+        server.welcome(lease=1.0).end(Refusal(grpc.StatusCode.UNAVAILABLE))
+        began = time.monotonic()
+        for _ in range(8):
+            server.accept().end(Refusal(grpc.StatusCode.UNAVAILABLE))
+        assert time.monotonic() - began < 4.0
+        server.welcome()
+
+
+def test_a_server_that_hangs_is_not_waited_for_when_another_takes_its_place(server: ScriptedServer) -> None:
+    with working(server, double):
+        server.welcome(lease=3.0)
+        server.stop()
+        host, port = server.address.split(":")
+        with socket.create_server((host, int(port))) as hanging:
+            hanging.settimeout(PATIENCE)
+            connection, _ = hanging.accept()
+        with connection:  # what was accepted stays open, and silent
+            began = time.monotonic()
+            server.start()
+            server.welcome()
+        assert time.monotonic() - began < 3.0
+
+
+def test_a_server_that_does_not_welcome_is_left_within_the_lease(server: ScriptedServer) -> None:
+    with working(server, double):
+        server.welcome(lease=3.0).end()
+        server.accept()
+        began = time.monotonic()
+        server.welcome()
+        assert time.monotonic() - began < 3.0
+
+
+def test_a_silent_server_is_left_before_the_lease_ends_however_rarely_it_wants_beats(
+    server: ScriptedServer,
+) -> None:
+    with working(server, double):
+        silent = server.accept()
+        silent.answers_beats = False
+        silent.welcome(beat=2.0, lease=4.0)
+        began = time.monotonic()
+        server.accept()
+        assert time.monotonic() - began < 4.0
 
 
 def test_beats_go_on_while_user_code_blocks_the_loop(server: ScriptedServer) -> None:

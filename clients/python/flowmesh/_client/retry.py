@@ -27,6 +27,11 @@ class Backoff:
         spread = bound * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, hides nothing
         return spread + (at_least or 0.0)
 
+    def limit(self, longest: float) -> None:
+        """Wait no longer than this from now on."""
+        self._longest = longest
+        self._bound = min(self._bound, longest)
+
     def reset(self) -> None:
         """Start over with the first wait."""
         self._bound = self._first

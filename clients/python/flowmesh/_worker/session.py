@@ -84,6 +84,7 @@ class Session:
         self._connected = False
         self._beats_sent = self._beats_answered = self._drain_beat = 0
         self._on_idle: Callable[[], None] | None = None
+        self.lease = 30.0
         self._beat_interval = 5.0
         self._beat_due = 0.0
         self._last_beat = 0.0
@@ -107,6 +108,7 @@ class Session:
         with self.changed:
             self.session_id = welcome.session_id
             self.maximum_output_bytes = welcome.maximum_output_bytes
+            self.lease = welcome.lease_ttl.ToTimedelta().total_seconds() or self.lease
             self._beat_interval = welcome.beat_interval.ToTimedelta().total_seconds() or 5.0
             self._beat_due = self._clock() + (0.0 if self._heartbeats else self._beat_interval)
             self._connected = True

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import grpc
 
 from flowmesh import _tracing
-from flowmesh._channel import TLS, Stubs, open_channel
+from flowmesh._channel import CONNECT_SECONDS, TLS, Stubs, open_channel
 from flowmesh._client.retry import Backoff
 from flowmesh.v1 import worker_control_service_pb2 as wire
 
@@ -27,8 +27,15 @@ if TYPE_CHECKING:
 _log = logging.getLogger("flowmesh.worker")
 
 _WELCOME_SECONDS: Final = 15.0
-_WATCHDOG_SECONDS: Final = 0.5
+_WATCHDOG_SECONDS: Final = 0.2
 _LONGEST_WAIT: Final = 10.0
+# Held tasks survive their stream for the time of the lease. A part of that goes to a silent server, more only
+# if beats are rarer, a part to a new one until its Welcome, and a small one to each wait and each connect.
+_SILENT_PART: Final = 0.5
+_SILENT_BEATS: Final = 1.4
+_WELCOME_PART: Final = 0.3
+_TRY_PART: Final = 0.15
+_SHORTEST: Final = 1.0
 # A stream that lived this long was a good one: the next try comes at once.
 _GOOD_SECONDS: Final = 10.0
 _GOODBYE_SECONDS: Final = 2.0
@@ -42,7 +49,7 @@ class _Stream:
         self._call: grpc.Call | None = None
         self._welcomed = self._ending = self._closed = False
         self._heard = self._beat_answered = time.monotonic()
-        self._silence = _WELCOME_SECONDS
+        self._silence = _between(session.lease * _WELCOME_PART, _WELCOME_SECONDS)
         self._leave_at = float("inf")
 
     def run(self, stubs: Stubs) -> None:
@@ -124,11 +131,11 @@ class _Stream:
 
     def _welcome(self, welcome: wire.Welcome) -> None:
         interval = welcome.beat_interval.ToTimedelta().total_seconds() or 5.0
-        lease = welcome.lease_ttl.ToTimedelta().total_seconds() or 30.0
-        self._silence = max(min(3 * interval, lease), 1.0)
+        self._session.welcomed(welcome)
+        tolerated = max(self._session.lease * _SILENT_PART, _SILENT_BEATS * interval)
+        self._silence = _between(tolerated, 3 * interval)
         self._beat_answered = self._heard
         self._welcomed = True
-        self._session.welcomed(welcome)
         _log.info("connected as %s", self._hello.worker_id)
 
 
@@ -189,13 +196,15 @@ class Connection:
             if left or time.monotonic() - began > _GOOD_SECONDS:
                 backoff.reset()
             if not left:
+                backoff.limit(min(_LONGEST_WAIT, self._session.lease * _TRY_PART))
                 self._closing.wait(backoff.next())
 
     def _serve(self) -> bool:
         """Live through one stream; True when the server asked to be left."""
         stream = self._stream = _Stream(self._session, self._hello, self._start)
+        connect = _between(self._session.lease * _TRY_PART, CONNECT_SECONDS)
         try:
-            with open_channel(self._address, self._tls) as channel:
+            with open_channel(self._address, self._tls, connect=connect) as channel:
                 stream.run(Stubs(channel))
         except grpc.RpcError as error:
             if not (self._closing.is_set() or stream.left):
@@ -208,6 +217,10 @@ class Connection:
         while not self._closing.wait(_WATCHDOG_SECONDS):
             if self._stream is not None and self._stream.is_overdue(time.monotonic()):
                 self._stream.cancel()
+
+
+def _between(seconds: float, longest: float) -> float:
+    return max(_SHORTEST, min(seconds, longest))
 
 
 def _told(error: grpc.RpcError) -> str:
