@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from flowmesh_core.application.bounded_cache import BoundedCache
-from flowmesh_core.application.pace import rest_since
+from flowmesh_core.application.pace import rest_after
 from flowmesh_core.application.start_sender import StartSender
 from flowmesh_core.domain.errors import Overloaded, StoreUnavailable, WorkflowNotFound
 from flowmesh_core.ports.execution_store import CreateResult, CreateStatus, ExecutionStore, NewExecution
@@ -33,7 +33,7 @@ class IntakeLimits:
     batch_bytes: int = 16 * 1024 * 1024
     queue: int = 20_000
     patience: float = 10.0
-    rest: float = 0.005
+    rest: float = 0.01
 
 
 @dataclass(slots=True)
@@ -88,14 +88,15 @@ class ExecutionIntake:
 
     async def run(self) -> None:
         """Store what arrives, until cancelled."""
+        now = asyncio.get_running_loop().time
         try:
             while True:
                 await self._arrived.wait()
                 batch = self._next_batch()
                 if batch:
-                    began = asyncio.get_running_loop().time()
+                    began = now()
                     await self._store(batch)
-                    await rest_since(began, self._limits.rest)
+                    await asyncio.sleep(rest_after(len(batch), now() - began, self._limits.rest))
                 elif not self._waiting:
                     self._arrived.clear()
         finally:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from itertools import islice
 from typing import Generic, TypeVar
 
-from flowmesh_core.application.pace import rest_since
+from flowmesh_core.application.pace import rest_after
 from flowmesh_core.domain.errors import StoreUnavailable
 
 _LONGEST_REST = 0.005
@@ -38,12 +38,13 @@ class GatheredReads(Generic[K, V]):
         return await answer
 
     async def _read_all(self) -> None:
+        now = asyncio.get_running_loop().time
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting[: self._limit], self._waiting[self._limit :]
-                began = asyncio.get_running_loop().time()
+                began = now()
                 await self._read_or_cancel([each for each in batch if not each[1].done()])
-                await rest_since(began, _LONGEST_REST)
+                await asyncio.sleep(rest_after(len(batch), now() - began, _LONGEST_REST))
         finally:
             self._reading = None
 

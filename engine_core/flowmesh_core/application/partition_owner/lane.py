@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from flowmesh_core.application.backoff import Backoff
 from flowmesh_core.application.member_session import MemberLease
+from flowmesh_core.application.pace import rest_after
 from flowmesh_core.application.partition_owner.advance_executions import (
     AdvanceExecutions,
     AdvancePorts,
@@ -165,7 +166,8 @@ class Lane:
         self.wake()
 
     async def turn(self) -> None:
-        """Receive one batch and decide it."""
+        """Receive one batch and decide it, and rest when many came at once."""
+        took = 0.0
         async with self._turn:
             try:
                 received = await self._receive()
@@ -180,10 +182,14 @@ class Lane:
                 _logger.exception("cannot receive commands")
                 received = None
             if received is not None:
+                began = self._clock.monotonic()
                 self._backoff.reset()
                 await self._decide_all([*self._own_work(), *received])
+                took = self._clock.monotonic() - began
         if received is None:
             await self._backoff.wait()
+        elif rest := rest_after(len(received), took, self._settings.rest):
+            await self._clock.sleep(rest)
 
     async def _rest(self) -> None:
         await wait_for(self._woken, self._clock, self._settings.receive_wait)
