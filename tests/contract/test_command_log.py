@@ -64,6 +64,28 @@ async def test_a_read_ends_after_its_wait(transport: Transport) -> None:
     assert await reading == []
 
 
+async def test_a_waiting_read_can_be_interrupted(transport: Transport) -> None:
+    log = transport.process().command_log
+    await log.open([7])
+    reading = asyncio.ensure_future(log.receive([7], limit=1, wait=30))
+    await transport.elapse(0.01)
+    log.interrupt()
+    assert list(await reading) == []
+
+
+async def test_a_log_that_was_closed_waits_for_whoever_opens_it(transport: Transport) -> None:
+    log = transport.process().command_log
+    await log.open([6, 7])
+    log.close([7])
+    await log.send([command(6), command(7)])
+    with pytest.raises(TransportLost) as error:
+        await log.receive([6, 7], limit=1, wait=0)
+    assert error.value.partitions == {7}
+    assert _envelopes(await log.receive([6], limit=1, wait=0)) == [command(6)]
+    await log.open([7])
+    assert _envelopes(await log.receive([7], limit=1, wait=0)) == [command(7)]
+
+
 async def test_a_waiting_read_wakes_for_a_command(transport: Transport) -> None:
     log = transport.process().command_log
     await log.open([6, 7])

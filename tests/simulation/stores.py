@@ -130,6 +130,12 @@ class SimulatedLog:
     async def open(self, partitions: Collection[int]) -> None:
         await self._line.call("open", partial(self._twin.open, partitions))
 
+    def close(self, partitions: Collection[int]) -> None:
+        self._twin.close(partitions)
+
+    def interrupt(self) -> None:
+        self._twin.interrupt()
+
     async def claim(self, partition: int) -> Sequence[DeliveredCommand]:
         return await self._line.call("claim", partial(self._twin.claim, partition))
 

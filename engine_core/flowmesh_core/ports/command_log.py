@@ -80,6 +80,12 @@ class CommandLog(Protocol):
         Whoever read them before gets `TransportLost` and no more commands.
         """
 
+    def close(self, partitions: Collection[int]) -> None:
+        """Leave logs to others; this reader can read them again once it has opened them again."""
+
+    def interrupt(self) -> None:
+        """Let every `receive` that waits now return with what there is."""
+
     async def claim(self, partition: int) -> Sequence[DeliveredCommand]:
         """Return every command that an earlier owner received and did not acknowledge, in order."""
 
@@ -88,7 +94,7 @@ class CommandLog(Protocol):
     ) -> Sequence[DeliveredCommand]:
         """Return new commands, in order within each partition, at most `limit` per partition.
 
-        Waits up to `wait` seconds for the first one; 0 does not wait. A message
+        Waits up to `wait` seconds for the first one, or less; 0 does not wait. A message
         that cannot be decoded, or has a version from the future, is moved to
         the parked log of its partition, reported, and not returned.
 

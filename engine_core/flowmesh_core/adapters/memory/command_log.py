@@ -17,6 +17,8 @@ class MemoryCommandLog:
 
     def __init__(self, transport: MemoryTransport) -> None:
         self._transport = transport
+        self._closed: set[int] = set()
+        self._interrupts = 0
 
     async def send(self, envelopes: Sequence[CommandEnvelope]) -> None:
         """Add commands to the logs of their partitions."""
@@ -32,6 +34,16 @@ class MemoryCommandLog:
         for partition in partitions:
             self._transport.logs[partition].reader = self
         self._transport.opened.update(partitions)
+        self._closed.difference_update(partitions)
+        self._transport.wake()
+
+    def close(self, partitions: Collection[int]) -> None:
+        """Leave logs to others."""
+        self._closed.update(partitions)
+
+    def interrupt(self) -> None:
+        """Let reads that wait return."""
+        self._interrupts += 1
         self._transport.wake()
 
     async def claim(self, partition: int) -> Sequence[DeliveredCommand]:
@@ -50,11 +62,12 @@ class MemoryCommandLog:
         """
         clock = self._transport.clock
         deadline = clock.monotonic() + wait
+        interrupts = self._interrupts
         while True:
             self._transport.require()
             delivered = [each for log in self._opened(partitions) for each in _next(log, limit)]
             left = deadline - clock.monotonic()
-            if delivered or left <= 0:
+            if delivered or left <= 0 or interrupts != self._interrupts:
                 return delivered
             await self._transport.changed(left)
 
@@ -65,7 +78,7 @@ class MemoryCommandLog:
 
     def _opened(self, partitions: Sequence[int]) -> list[Log]:
         logs = self._transport.logs
-        lost = [each for each in partitions if logs[each].reader is not self]
+        lost = [each for each in partitions if logs[each].reader is not self or each in self._closed]
         if lost:
             raise TransportLost("the log was deleted or taken over", lost)
         return [logs[partition] for partition in partitions]

@@ -133,8 +133,13 @@ class RedisClient:
             connection = await self._opened()
         return await connection.call(packed, replies, self._deadline + block)
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection that the last call went over is still there."""
+        return self._connection is not None and self._connection.is_open
+
     def dedicated(self) -> RedisClient:
-        """Return a client with a connection of its own, for commands that block."""
+        """Return a client with a connection of its own."""
         child = RedisClient(self._endpoint, self._deadline)
         self._children.append(child)
         return child

@@ -7,7 +7,7 @@ import secrets
 from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from hiredis import ReplyError
 
@@ -16,7 +16,7 @@ from flowmesh_core.adapters.redis.wire import Reply, Wire, pack
 from flowmesh_core.domain.errors import StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
 
     from flowmesh_core.adapters.redis.endpoint import Endpoint
 
@@ -24,9 +24,19 @@ _SHORTEST_BACKOFF = 0.02
 _LONGEST_BACKOFF = 2.0
 
 
+class Listening(Protocol):
+    """Who gets the messages of channels."""
+
+    def put(self, item: bytes, /) -> None:
+        """Get a message."""
+
+    def miss(self) -> None:
+        """Learn that messages may have been lost."""
+
+
 @dataclass(slots=True)
 class _Channel:
-    feeds: set[Feed[bytes]] = field(default_factory=set)
+    feeds: set[Listening] = field(default_factory=set)
     active: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -50,40 +60,43 @@ class Subscriptions:
         """
         feed: Feed[bytes] = Feed(capacity)
         try:
-            joined = [self._join(name, feed) for name in channels]
+            self.join(channels, feed)
             try:
                 async with asyncio.timeout(self._deadline):
-                    for channel in joined:
-                        await channel.active.wait()
+                    for name in channels:
+                        await self._channels[name].active.wait()
             except TimeoutError as error:
                 raise StoreUnavailable("Redis did not confirm a subscription") from error
             yield feed
         finally:
-            for name in channels:
-                self._leave(name, feed)
+            self.leave(channels, feed)
+
+    def join(self, channels: Iterable[str], feed: Listening) -> None:
+        """Let it hear channels; it is told that it may have missed messages when each becomes active."""
+        if self._runner is None or self._runner.done():
+            self._runner = asyncio.create_task(self._run(), name="redis subscriptions")
+        fresh = [name for name in channels if name not in self._channels]
+        self._channels.update((name, _Channel()) for name in fresh)
+        self._tell("SUBSCRIBE", fresh)
+        for name in channels:
+            self._channels[name].feeds.add(feed)
+
+    def leave(self, channels: Iterable[str], feed: Listening) -> None:
+        """Let it hear channels no more."""
+        silent = []
+        for name in channels:
+            channel = self._channels[name]
+            channel.feeds.discard(feed)
+            if not channel.feeds:
+                del self._channels[name]
+                silent.append(name)
+        self._tell("UNSUBSCRIBE", silent)
 
     async def aclose(self) -> None:
         """Stop listening."""
         if self._runner is not None:
             self._runner.cancel()
             await asyncio.wait([self._runner])
-
-    def _join(self, name: str, feed: Feed[bytes]) -> _Channel:
-        if self._runner is None or self._runner.done():
-            self._runner = asyncio.create_task(self._run(), name="redis subscriptions")
-        if name not in self._channels:
-            self._channels[name] = _Channel()
-            self._tell("SUBSCRIBE", [name])
-        channel = self._channels[name]
-        channel.feeds.add(feed)
-        return channel
-
-    def _leave(self, name: str, feed: Feed[bytes]) -> None:
-        channel = self._channels[name]
-        channel.feeds.discard(feed)
-        if not channel.feeds:
-            del self._channels[name]
-            self._tell("UNSUBSCRIBE", [name])
 
     def _tell(self, verb: str, names: list[str]) -> None:
         if self._wire is None or not names:

@@ -113,6 +113,7 @@ class Lane:
     def wake(self) -> None:
         """Have the lane look again whether it has something to do."""
         self._woken.set()
+        self._log.interrupt()
 
     async def take(self, leases: Sequence[PartitionLease], *, transport_lost: bool) -> None:
         """Load partitions, beside the batch under way, and begin to advance them.
@@ -131,6 +132,7 @@ class Lane:
 
     async def dismiss(self, partitions: Collection[int]) -> None:
         """Forget partitions, once the batch under way is finished."""
+        self.wake()
         async with self._turn:
             self._forget(partitions)
 
@@ -305,6 +307,7 @@ class Lane:
             self._behind.discard(owned.partition)
 
     def _forget(self, partitions: Collection[int]) -> None:
+        self._log.close(partitions)
         for number in partitions:
             self._partitions.pop(number, None)
         self._numbers = tuple(self._partitions)

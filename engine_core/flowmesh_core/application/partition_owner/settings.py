@@ -16,8 +16,7 @@ class OwnerSettings:
         turn: How many commands are decided at once when many partitions are busy:
             the loop does nothing else meanwhile.
         batch_bytes: How much user data one append carries, at most.
-        receive_wait: The longest wait for a command, in seconds; a partition
-            that is taken over waits as long for its first one.
+        receive_wait: The longest wait for a command, in seconds.
         rest: The longest rest between batches, in seconds.
         gateway_grace: How many seconds an owner that has just become one takes no
             gateway for dead. After an outage of the store all members come back
@@ -36,7 +35,7 @@ class OwnerSettings:
     batch: int = 256
     turn: int = 2_048
     batch_bytes: int = 16 * 1024 * 1024
-    receive_wait: float = 0.25
+    receive_wait: float = 1.0
     rest: float = 0.003
     gateway_grace: float = 0.0
     graph_patience: float = 0.2
