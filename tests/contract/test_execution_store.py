@@ -13,7 +13,13 @@ from flowmesh_core.domain.identity import ExecutionKey, partition_of
 from flowmesh_core.domain.payload import NULL
 from flowmesh_core.domain.states import ExecutionStatus
 from flowmesh_core.domain.time import Micros
-from flowmesh_core.ports.execution_store import CreateResult, CreateStatus, ExecutionFilter, ListPosition
+from flowmesh_core.ports.execution_store import (
+    CreateResult,
+    CreateStatus,
+    ExecutionFilter,
+    ListPosition,
+    PendingKey,
+)
 from tests.contract.stores import NOW, PARTITIONS, WORKFLOW, batch, new_execution
 
 if TYPE_CHECKING:
@@ -263,9 +269,23 @@ async def test_pending_executions_are_found_oldest_first(stores: Stores) -> None
     await create(stores, *(new_execution(f"e{n}", created_at=NOW - n) for n in range(5)))
     await close(stores, "e4")
     found = await stores.executions.pending_keys(NOW, 2)
-    assert [each for _, each in found] == [key("e3"), key("e2")]
-    assert [partition for partition, _ in found] == [partition_of(each, PARTITIONS) for _, each in found]
+    assert found == [
+        PendingKey(Micros(NOW - n), partition_of(key(f"e{n}"), PARTITIONS), key(f"e{n}")) for n in (3, 2)
+    ]
     assert len(await stores.executions.pending_keys(NOW, 99)) == 3
+
+
+async def test_pending_executions_are_read_on_from_a_place(stores: Stores) -> None:
+    at_once = [new_execution(f"e{n}", namespace=ns, created_at=NOW - 1) for n in (2, 1, 3) for ns in "ba"]
+    await create(stores, *at_once, new_execution("e0", created_at=NOW - 2), new_execution("e4"))
+    found: list[PendingKey] = []
+    while page := await stores.executions.pending_keys(Micros(NOW + 1), 2, found[-1] if found else None):
+        assert len(page) == 2
+        found += page
+    same_moment = [key(f"e{n}", ns) for ns in "ab" for n in (1, 2, 3)]
+    assert [each.key for each in found] == [key("e0"), *same_moment, key("e4")]
+    await close(stores, "e0")
+    assert await stores.executions.pending_keys(NOW, 99, found[0]) == found[1:-1], "it is pending no more"
 
 
 async def test_old_closed_executions_are_removed_with_all_that_is_theirs(stores: Stores) -> None:

@@ -11,7 +11,7 @@ from flowmesh_core.domain.identity import ExecutionKey
 from flowmesh_core.domain.time import SECOND, Micros
 from flowmesh_core.ports.clock import Clock
 from flowmesh_core.ports.command_log import CommandEnvelope, CommandLog
-from flowmesh_core.ports.execution_store import ExecutionStore
+from flowmesh_core.ports.execution_store import ExecutionStore, PendingKey
 from flowmesh_core.ports.membership import Membership
 from flowmesh_core.ports.telemetry import Telemetry
 
@@ -35,14 +35,18 @@ class StartOrphans:
         age: Micros = _ORPHAN_AGE,
         limit: int = 1_000,
     ) -> None:
-        """Start those that have been PENDING for `age`, at most `limit` per sweep, the oldest first."""
+        """Start those that have been PENDING for `age`, the oldest first.
+
+        At most `limit` per sweep, and those behind them in the next.
+        """
         self._executions = executions
         self._log = command_log
         self._clock = clock
         self._telemetry = telemetry
         self._age = age
         self._limit = limit
-        self._started: Recently[tuple[int, ExecutionKey]] = Recently(clock, _REPEAT_AFTER)
+        self._started: Recently[ExecutionKey] = Recently(clock, _REPEAT_AFTER)
+        self._place: PendingKey | None = None
 
     async def sweep(self) -> None:
         """Send their start commands again.
@@ -51,14 +55,15 @@ class StartOrphans:
             StoreUnavailable: A store does not answer.
         """
         created_before = Micros(self._clock.now() - self._age)
-        # Those that were told and did not begin, such as what cannot be loaded, must not hide newer ones.
-        limit = self._limit + len(self._started)
-        pending = await self._executions.pending_keys(created_before, limit)
-        orphans = self._started.fresh(pending, self._limit)
+        pending = await self._executions.pending_keys(created_before, self._limit, self._place)
+        # What was told and does not begin, such as what cannot be loaded, must not hide what is newer.
+        self._place = pending[-1] if len(pending) == self._limit else None
+        fresh = set(self._started.fresh([each.key for each in pending]))
+        orphans = [each for each in pending if each.key in fresh]
         if not orphans:
             return
         _logger.info("starting %d executions that were accepted but not begun", len(orphans))
-        await self._log.send([CommandEnvelope(partition, StartExecution(key)) for partition, key in orphans])
+        await self._log.send([CommandEnvelope(each.partition, StartExecution(each.key)) for each in orphans])
         self._telemetry.count("flowmesh.executions.orphaned", len(orphans))
 
 

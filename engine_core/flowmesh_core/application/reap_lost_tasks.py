@@ -100,7 +100,7 @@ class ReapLostTasks:
             self._places[gateway_id] = abandoned[-1].entry
         else:
             self._places.pop(gateway_id, None)
-        fresh = set(self._reported.fresh([taken.entry for taken in abandoned], self._limit))
+        fresh = set(self._reported.fresh([taken.entry for taken in abandoned]))
         lost = [self._lose(taken) for taken in abandoned if taken.entry in fresh]
         if lost:
             _logger.warning("gateway %s is gone: giving up %d of its tasks", gateway_id, len(lost))

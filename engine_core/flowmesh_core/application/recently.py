@@ -19,14 +19,10 @@ class Recently(Generic[T]):
         self._seconds = seconds
         self._since: dict[T, float] = {}
 
-    def __len__(self) -> int:
-        """Return how many items are held back, at most."""
-        return len(self._since)
-
-    def fresh(self, items: Sequence[T], limit: int) -> list[T]:
-        """Return at most `limit` of `items` that were not let through a short while ago, and note them."""
+    def fresh(self, items: Sequence[T]) -> list[T]:
+        """Return those of `items` that were not let through a short while ago, and note them."""
         self._expire()
-        fresh = [item for item in dict.fromkeys(items) if item not in self._since][:limit]
+        fresh = [item for item in dict.fromkeys(items) if item not in self._since]
         self._since.update(dict.fromkeys(fresh, self._clock.monotonic()))
         return fresh
 

@@ -111,6 +111,15 @@ class ListPosition:
     execution_id: str
 
 
+@record(frozen=True, slots=True)
+class PendingKey:
+    """An execution that has not begun; they are read in the order of `created_at`, then of `key`."""
+
+    created_at: Micros
+    partition: int
+    key: ExecutionKey
+
+
 class ExecutionStore(Protocol):
     """Keeps one record per execution. All methods may raise `StoreUnavailable`."""
 
@@ -146,8 +155,13 @@ class ExecutionStore(Protocol):
     async def open_keys(self, partitions: Collection[int]) -> Sequence[ExecutionKey]:
         """Return every execution of these partitions that is neither PENDING nor terminal."""
 
-    async def pending_keys(self, created_before: Micros, limit: int) -> Sequence[tuple[int, ExecutionKey]]:
-        """Return (partition, key) of PENDING executions accepted before a moment, the oldest first."""
+    async def pending_keys(
+        self, created_before: Micros, limit: int, after: PendingKey | None = None
+    ) -> Sequence[PendingKey]:
+        """Return PENDING executions accepted before a moment, the oldest first, at most `limit`.
+
+        With `after`, only those behind that place, which need not be PENDING any more.
+        """
 
     async def delete_closed(self, closed_before: Micros, limit: int) -> int:
         """Remove closed executions with their histories and request records; return how many.

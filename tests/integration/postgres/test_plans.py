@@ -39,7 +39,7 @@ async def scans(url: str, text: str, parameters: int) -> list[str]:
         ("definitions", 2, {"definition_pkey"}),
         ("get_version", 3, {"workflow_version_pkey"}),
         ("open_keys", 1, {"execution_open"}),
-        ("pending_keys", 2, {"execution_pending"}),
+        ("pending_keys", 5, {"execution_pending"}),
         (
             "delete_closed",
             2,

@@ -19,6 +19,7 @@ from flowmesh_core.ports.execution_store import (
     ExecutionRecord,
     ListPosition,
     NewExecution,
+    PendingKey,
 )
 
 
@@ -80,14 +81,18 @@ class MemoryExecutionStore:
         live = (ExecutionStatus.RUNNING, ExecutionStatus.CANCELLING)
         return [each.key for each in self._records() if each.status in live and each.partition in partitions]
 
-    async def pending_keys(self, created_before: Micros, limit: int) -> Sequence[tuple[int, ExecutionKey]]:
+    async def pending_keys(
+        self, created_before: Micros, limit: int, after: PendingKey | None = None
+    ) -> Sequence[PendingKey]:
         """See `ExecutionStore.pending_keys`."""
         pending = [
-            each
+            PendingKey(each.created_at, each.partition, each.key)
             for each in self._records()
             if each.status is ExecutionStatus.PENDING and each.created_at < created_before
         ]
-        return [(each.partition, each.key) for each in sorted(pending, key=_position)[:limit]]
+        oldest = sorted(pending, key=_place)
+        behind = (each for each in oldest if after is None or _place(each) > _place(after))
+        return list(islice(behind, limit))
 
     async def delete_closed(self, closed_before: Micros, limit: int) -> int:
         """See `ExecutionStore.delete_closed`."""
@@ -141,6 +146,10 @@ def _accepted(new: NewExecution) -> ExecutionRecord:
 
 def _position(record: ExecutionRecord) -> tuple[Micros, str]:
     return record.created_at, record.key.execution_id
+
+
+def _place(pending: PendingKey) -> tuple[Micros, ExecutionKey]:
+    return pending.created_at, pending.key
 
 
 def _as_pair(position: ListPosition) -> tuple[Micros, str]:

@@ -23,6 +23,7 @@ from flowmesh_core.ports.execution_store import (
     ExecutionRecord,
     ListPosition,
     NewExecution,
+    PendingKey,
 )
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ _OPEN_KEYS = statement("open_keys")
 _PENDING_KEYS = statement("pending_keys")
 _DELETE_CLOSED = statement("delete_closed")
 
+_BEFORE_ALL = PendingKey(Micros(0), 0, ExecutionKey("", ""))
 _STORED_LIMIT = 10_000
 """So many definitions are known to be stored, and need not be sent again."""
 
@@ -98,11 +100,14 @@ class PostgresExecutionStore:
             rows = await borrowed.fetch(_OPEN_KEYS, list(partitions))
         return [ExecutionKey(row["namespace"], row["execution_id"]) for row in rows]
 
-    async def pending_keys(self, created_before: Micros, limit: int) -> Sequence[tuple[int, ExecutionKey]]:
+    async def pending_keys(
+        self, created_before: Micros, limit: int, after: PendingKey | None = None
+    ) -> Sequence[PendingKey]:
         """See `ExecutionStore.pending_keys`."""
+        place = _BEFORE_ALL if after is None else after
         async with connection(self._pool) as borrowed:
-            rows = await borrowed.fetch(_PENDING_KEYS, created_before, limit)
-        return [(row["partition"], ExecutionKey(row["namespace"], row["execution_id"])) for row in rows]
+            rows = await borrowed.fetch(_PENDING_KEYS, created_before, limit, place.created_at, *place.key)
+        return [_pending_key(row) for row in rows]
 
     async def delete_closed(self, closed_before: Micros, limit: int) -> int:
         """See `ExecutionStore.delete_closed`."""
@@ -118,6 +123,11 @@ class PostgresExecutionStore:
             self._stored.clear()
         self._stored.update(submission.definitions)
         return results
+
+
+def _pending_key(row: asyncpg.Record) -> PendingKey:
+    key = ExecutionKey(row["namespace"], row["execution_id"])
+    return PendingKey(row["created_at"], row["partition"], key)
 
 
 def record_of(row: asyncpg.Record) -> ExecutionRecord:
