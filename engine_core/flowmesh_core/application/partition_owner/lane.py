@@ -144,6 +144,7 @@ class Lane:
                 owned.gateways -= lost
                 owned.backlog.extend(_lost_tasks(owned, lost))
                 self._note_backlog(owned)
+                self.wake()
 
     def waiting_tasks(self) -> Iterator[WaitingTask]:
         """Yield the attempts that no worker is known to run."""

@@ -27,8 +27,9 @@ class OwnPartitions:
     """Takes a fair share of the partitions, loads them, and hands surplus back.
 
     What it holds is in one of two places: with a lane, or waiting to be loaded.
-    What the store believes it owns beyond that is released at the next look, so
-    no partition stays leased without being served.
+    What the store believes it owns beyond that is released at the next look after
+    something went wrong, or after a while, so no partition stays leased without
+    being served.
     """
 
     def __init__(
@@ -50,6 +51,8 @@ class OwnPartitions:
         self._serving: dict[int, PartitionLease] = {}
         self._waiting: dict[int, PartitionLease] = {}
         self._transport_lost: set[int] = set()
+        self._members: frozenset[str] = frozenset()
+        self._reconcile_at = clock.monotonic()
         self._backoff = Backoff(clock)
         self._judges_gateways_from = clock.monotonic() + settings.gateway_grace
         self._woken = asyncio.Event()
@@ -76,8 +79,10 @@ class OwnPartitions:
     async def run(self, stopping: asyncio.Event) -> None:
         """Look around at every tick, and load at once what lanes dropped, until `stopping`."""
         while not stopping.is_set():
-            with self._outlived("look after partitions"):
+            with self._outlived("look after partitions") as looking:
                 await self.look()
+            if looking.failure is not None:
+                self._reconcile_soon()
             await self._load_until(self._clock.monotonic() + self._lease.tick, stopping)
         await self._release_all()
 
@@ -88,8 +93,11 @@ class OwnPartitions:
             StoreUnavailable: The store does not answer.
         """
         members = await self._membership.live_members()
-        self._tell_lanes({member.member_id for member in members})
-        await self._reconcile()
+        alive = frozenset(member.member_id for member in members)
+        self._tell_lanes(alive)
+        if alive != self._members or self._clock.monotonic() >= self._reconcile_at:
+            await self._reconcile()
+        self._members = alive
         share = self._share(members)
         await self._hand_back(share)
         lacking = share - len(self._serving) - len(self._waiting)
@@ -100,11 +108,9 @@ class OwnPartitions:
         self._telemetry.level("flowmesh.executions.open", sum(lane.open_executions for lane in self._lanes))
 
     def _tell_lanes(self, alive: AbstractSet[str]) -> None:
-        judges_gateways = self._clock.monotonic() >= self._judges_gateways_from
-        for lane in self._lanes:
-            if judges_gateways:
+        if self._clock.monotonic() >= self._judges_gateways_from:
+            for lane in self._lanes:
                 lane.notice_gateways(alive)
-            lane.wake()
 
     async def load_waiting(self) -> None:
         """Load what lanes dropped, as far as the store says that it is still owned."""
@@ -112,6 +118,7 @@ class OwnPartitions:
             await self._reconcile()
         if reconciling.failure is not None:
             # Not loaded, so it must not stay leased: the next look releases it.
+            self._reconcile_soon()
             self._waiting.clear()
         waiting = list(self._waiting.values())
         self._waiting.clear()
@@ -135,6 +142,7 @@ class OwnPartitions:
 
     async def _reconcile(self) -> None:
         """Release what is leased but not served, and forget what is served but not leased."""
+        self._reconcile_at = self._clock.monotonic() + self._settings.reconcile_interval
         leased = set(await self._membership.owned(self._lease.member_id))
         held = {**self._serving, **self._waiting}
         gone = [number for number, lease in held.items() if lease not in leased]
@@ -187,5 +195,10 @@ class OwnPartitions:
 
     async def _give_back(self, leases: Collection[PartitionLease]) -> None:
         # If it fails, the next look finds them leased but not served, or the lease runs out.
-        with self._outlived(f"release {len(leases)} partitions yet"):
+        with self._outlived(f"release {len(leases)} partitions yet") as releasing:
             await self._membership.release(self._lease.member_id, leases)
+        if releasing.failure is not None:
+            self._reconcile_soon()
+
+    def _reconcile_soon(self) -> None:
+        self._reconcile_at = self._clock.monotonic()

@@ -18,6 +18,8 @@ class OwnerSettings:
         batch_bytes: How much user data one append carries, at most.
         receive_wait: The longest wait for a command, in seconds.
         rest: The longest rest between batches, in seconds.
+        reconcile_interval: How often it is looked which partitions the store says are owned,
+            in seconds, beside the times when something changed or failed.
         gateway_grace: How many seconds an owner that has just become one takes no
             gateway for dead. After an outage of the store all members come back
             under new ids, and workers bring their tasks along.
@@ -37,6 +39,7 @@ class OwnerSettings:
     batch_bytes: int = 16 * 1024 * 1024
     receive_wait: float = 1.0
     rest: float = 0.003
+    reconcile_interval: float = 5.0
     gateway_grace: float = 0.0
     graph_patience: float = 0.2
     graph_look: float = 0.05

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from flowmesh_core.application.partition_owner.settings import OwnerSettings
 from flowmesh_core.domain.commands import CancelExecution
 from flowmesh_core.domain.identity import ExecutionKey, partition_of
 from flowmesh_core.domain.states import ExecutionStatus
@@ -305,6 +306,8 @@ async def test_an_outage_during_a_takeover_is_a_line_in_the_log(
 async def test_what_is_leased_but_not_served_is_released(world: World, owner: Owner) -> None:
     await owner.lane.dismiss([1])
     owner.partitions._serving.pop(1)
+    world.clock.advance(OwnerSettings(partitions=4).reconcile_interval)
+    assert await owner.renew()
     await owner.partitions.look()
     epochs = {lease.partition: lease.epoch for lease in await world.membership.owned("owner")}
     assert epochs == {0: 1, 1: 2, 2: 1, 3: 1}
