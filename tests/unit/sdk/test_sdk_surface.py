@@ -13,6 +13,8 @@ import pytest
 import flowmesh
 
 SOURCE = Path(flowmesh.__file__)
+MOST_ADDED = 0.7
+"""Measured: 0.44; with either of the heavy ones, 0.91 or more."""
 
 
 def run(code: str) -> str:
@@ -52,9 +54,26 @@ def test_importing_loads_neither_grpc_nor_protobuf() -> None:
     )
 
 
-def test_everything_is_imported_in_less_than_300_ms() -> None:
-    code = "import time; t = time.process_time()\nfrom flowmesh import *\nprint(time.process_time() - t)"
-    assert min(float(run(code)) for _ in range(5)) < 0.3
+def imported(beside: str = "sys") -> float:
+    """What importing all of flowmesh adds to grpc and protobuf, as a share of what these take."""
+    code = (
+        "import time; began = time.process_time()\n"
+        "import grpc, google.protobuf.message, google.protobuf.duration_pb2, google.protobuf.timestamp_pb2\n"
+        "middle = time.process_time()\n"
+        f"import {beside}; from flowmesh import *\n"
+        "print(middle - began, time.process_time() - middle)"
+    )
+    needed, added = zip(*(map(float, run(code).split()) for _ in range(5)), strict=True)
+    return float(min(added) / min(needed))
+
+
+def test_importing_everything_adds_little_to_what_grpc_takes() -> None:
+    assert imported() < MOST_ADDED
+
+
+@pytest.mark.parametrize("heavy", ["opentelemetry.sdk.trace", "pydantic.json_schema"])
+def test_importing_something_heavy_would_be_noticed(heavy: str) -> None:
+    assert imported(beside=heavy) > MOST_ADDED
 
 
 def test_a_program_without_opentelemetry_never_loads_it() -> None:
