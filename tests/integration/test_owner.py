@@ -20,6 +20,14 @@ from .owner_cluster import PARTITIONS, TTL, OwnerCluster, chain, diamond, owner_
 
 WORK = ["work"]
 
+_REFUSE_LEASES = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'nobody foresaw this';
+END $$;
+CREATE TRIGGER refuse BEFORE UPDATE ON flowmesh.member FOR EACH ROW EXECUTE FUNCTION refuse();
+"""
+
 
 @pytest.fixture
 async def cluster(database_url: str, redis_url: str) -> AsyncIterator[OwnerCluster]:
@@ -90,6 +98,27 @@ async def test_a_graceful_stop_hands_over_without_waiting_for_the_lease(cluster:
         partitions, _ = second.assemble(lease)
         await partitions.look()
         assert len(await cluster.membership.owned("second")) == PARTITIONS
+
+
+async def test_an_owner_whose_lease_is_refused_works_on_once_it_is_granted_again(
+    cluster: OwnerCluster,
+) -> None:
+    workflow = chain(100)
+    owner = cluster.owner()
+    async with asyncio.TaskGroup() as tasks:
+        serving = tasks.create_task(cluster.session().run(owner.run))
+        working = tasks.create_task(cluster.work(WORK))
+        keys = await cluster.submit(workflow, 20)
+        await _some_progress(cluster, keys)
+        await cluster.pool.execute(_REFUSE_LEASES)
+        while cluster.telemetry.counts["flowmesh.failures.unexpected"] == 0:
+            await cluster.clock.sleep(0.01)
+        await cluster.pool.execute("DROP TRIGGER refuse ON flowmesh.member")
+        await cluster.closed(keys)
+        working.cancel()
+        owner.stop()
+        await serving
+    await _check(cluster, keys, workflow)
 
 
 @asynccontextmanager

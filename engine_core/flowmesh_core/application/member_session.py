@@ -6,9 +6,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from flowmesh_core.application.backoff import Backoff
-from flowmesh_core.domain.errors import StoreUnavailable
+from flowmesh_core.application.outlived import outlived
 from flowmesh_core.domain.time import Micros
 from flowmesh_core.ports.clock import Clock
 from flowmesh_core.ports.formats import FORMATS, AgreedFormat, FormatRange
@@ -104,6 +105,7 @@ class MemberSession:
         self._clock = clock
         self._ids = ids
         self._telemetry = telemetry
+        self._outlived = partial(outlived, _logger, telemetry)
         self._settings = settings
         self._agreed = agreed or AgreedFormat(settings.formats)
         self._hear = hear
@@ -128,14 +130,11 @@ class MemberSession:
         while True:
             member = Member(self._ids.new_id(), settings.roles, settings.address, settings.formats)
             asked_at = self._clock.monotonic()
-            try:
-                now = await self._membership.join(member, settings.ttl)
-            except StoreUnavailable as error:
-                _logger.warning("cannot join the cluster yet: %s", error)
-                await backoff.wait()
-            else:
-                self._hear(now, asked_at)
+            with self._outlived("join the cluster yet") as joining:
+                self._hear(await self._membership.join(member, settings.ttl), asked_at)
+            if joining.failure is None:
                 return MemberLease(member, self._clock, settings.ttl, asked_at)
+            await backoff.wait()
 
     async def _serve(self, lease: MemberLease, serve: Serve) -> bool:
         """Return whether `serve` ended by itself rather than by the loss of the lease."""
@@ -159,26 +158,23 @@ class MemberSession:
         return False
 
     async def _renew(self, lease: MemberLease) -> None:
-        """Return when the store says that the member is not alive any more."""
+        """Return when the store says that the member is not alive any more.
+
+        What is not renewed stops being safe by itself, whatever the reason.
+        """
         pause = lease.tick
         while True:
             await self._clock.sleep(pause)
             asked_at = self._clock.monotonic()
-            try:
+            with self._outlived("renew the lease") as renewing:
                 renewal = await self._membership.renew(lease.member_id, lease.ttl)
-            except StoreUnavailable as error:
-                _logger.warning("cannot renew the lease: %s", error)
-                pause = lease.tick / _RETRIES_PER_TICK
-                continue
-            if renewal is None:
-                return
-            pause = lease.tick
-            lease.extend(asked_at)
-            self._hear(renewal.now, asked_at)
-            self._agreed.agree(renewal.newest_format)
+                if renewal is None:
+                    return
+                lease.extend(asked_at)
+                self._hear(renewal.now, asked_at)
+                self._agreed.agree(renewal.newest_format)
+            pause = lease.tick if renewing.failure is None else lease.tick / _RETRIES_PER_TICK
 
     async def _leave(self, lease: MemberLease) -> None:
-        try:
+        with self._outlived("leave the cluster, the lease runs out by itself"):
             await self._membership.leave(lease.member_id)
-        except StoreUnavailable as error:
-            _logger.warning("cannot leave the cluster, the lease runs out by itself: %s", error)

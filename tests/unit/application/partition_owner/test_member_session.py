@@ -15,9 +15,9 @@ from .world import World
 
 
 class _Membership(MemoryMembership):
-    """A membership whose store can be away."""
+    """A membership whose store can fail."""
 
-    away = False
+    failure: Exception | None = None
 
     async def join(self, member: Member, ttl: float) -> Micros:
         self._require()
@@ -27,9 +27,13 @@ class _Membership(MemoryMembership):
         self._require()
         return await super().renew(member_id, ttl)
 
+    async def leave(self, member_id: str) -> None:
+        self._require()
+        await super().leave(member_id)
+
     def _require(self) -> None:
-        if self.away:
-            raise StoreUnavailable("the server is gone")
+        if self.failure is not None:
+            raise self.failure
 
 
 class _Served:
@@ -47,6 +51,12 @@ class _Served:
 @pytest.fixture
 def membership(world: World) -> _Membership:
     return _Membership(world.database)
+
+
+@pytest.fixture(params=[StoreUnavailable("the server is gone"), ZeroDivisionError("nobody foresaw this")])
+def failure(request: pytest.FixtureRequest) -> Exception:
+    assert isinstance(request.param, Exception)
+    return request.param
 
 
 @pytest.fixture
@@ -72,17 +82,17 @@ async def test_it_stays_a_member_while_it_serves_and_leaves_at_the_end(
 
 
 async def test_a_lease_is_not_safe_when_it_could_not_be_renewed_in_time(
-    world: World, membership: _Membership, session: MemberSession
+    world: World, membership: _Membership, session: MemberSession, failure: Exception
 ) -> None:
     served = _Served()
     async with running(session.run(served)) as task:
         await until(world.clock, lambda: _served(served, 1))
-        membership.away = True
+        membership.failure = failure
         world.clock.advance(4.7)
         assert served.leases[0].is_safe
         world.clock.advance(0.2)
         assert not await _safe(served.leases[0])
-        membership.away = False
+        membership.failure = None
         world.clock.advance(0.5)
         await until(world.clock, lambda: _safe(served.leases[0]))
         assert len(served.leases) == 1, "the store never counted it as dead"
@@ -91,15 +101,18 @@ async def test_a_lease_is_not_safe_when_it_could_not_be_renewed_in_time(
 
 
 async def test_a_lease_that_ran_out_is_followed_by_another_under_a_new_id(
-    world: World, membership: _Membership, session: MemberSession
+    world: World, membership: _Membership, session: MemberSession, failure: Exception
 ) -> None:
     served = _Served()
     async with running(session.run(served)) as task:
         await until(world.clock, lambda: _served(served, 1))
-        membership.away = True
+        membership.failure = failure
+        await until(world.clock, lambda: _unsafe(served.leases[0]))
+        (alive,) = await membership.live_members()
+        assert alive.member_id == served.leases[0].member_id, "nobody else can hold what it holds yet"
         await until(world.clock, lambda: _later(world, 30))
         assert len(served.leases) == 1, "nobody said that it was lost"
-        membership.away = False
+        membership.failure = None
         await until(world.clock, lambda: _served(served, 2))
         assert served.leases[0].member_id != served.leases[1].member_id
         assert world.telemetry.counts["flowmesh.leases.lost"] == 1
@@ -108,17 +121,38 @@ async def test_a_lease_that_ran_out_is_followed_by_another_under_a_new_id(
 
 
 async def test_it_waits_for_the_store_to_join(
-    world: World, membership: _Membership, session: MemberSession
+    world: World, membership: _Membership, session: MemberSession, failure: Exception
 ) -> None:
     served = _Served()
-    membership.away = True
+    membership.failure = failure
     async with running(session.run(served)) as task:
         await until(world.clock, lambda: _later(world, 30))
         assert served.leases == []
-        membership.away = False
+        membership.failure = None
         await until(world.clock, lambda: _served(served, 1))
         served.end.set()
         await task
+
+
+async def test_it_ends_even_when_it_cannot_leave(
+    world: World, membership: _Membership, session: MemberSession, failure: Exception
+) -> None:
+    served = _Served()
+    async with running(session.run(served)) as task:
+        await until(world.clock, lambda: _served(served, 1))
+        membership.failure = failure
+        served.end.set()
+        await task
+    assert len(await membership.live_members()) == 1, "its lease runs out by itself"
+
+
+async def test_what_nobody_foresaw_is_counted(
+    world: World, membership: _Membership, session: MemberSession
+) -> None:
+    async with running(session.run(_Served())):
+        membership.failure = ZeroDivisionError()
+        await until(world.clock, lambda: _later(world, 30))
+        assert world.telemetry.counts["flowmesh.failures.unexpected"] > 1
 
 
 async def test_a_failure_of_what_it_serves_is_not_hidden(session: MemberSession) -> None:
@@ -135,6 +169,10 @@ async def _later(world: World, moment: float) -> bool:
 
 async def _served(served: _Served, times: int) -> bool:
     return len(served.leases) >= times
+
+
+async def _unsafe(lease: MemberLease) -> bool:
+    return not lease.is_safe
 
 
 async def _safe(lease: MemberLease) -> bool:
