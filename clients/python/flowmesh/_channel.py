@@ -15,8 +15,10 @@ from flowmesh.v1.worker_control_service_pb2_grpc import WorkerControlServiceStub
 if TYPE_CHECKING:
     from grpc import aio
 
-CONNECT_SECONDS: Final = 5.0
-"""How long a server may take to accept a connection, unless it is said otherwise."""
+TRY_PART: Final = 0.15
+"""The part of somebody's time that one try to connect takes at the most."""
+_SHORTEST_TRY: Final = 1.0
+_LONGEST_TRY: Final = 5.0
 
 OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
     # A whole execution with its payloads comes in one message.
@@ -28,7 +30,8 @@ OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.lb_policy_name", "round_robin"),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 5_000),
+    # While it lasts calls fail at once, so it is shorter than the time that any of them has.
+    ("grpc.max_reconnect_backoff_ms", 1_000),
     # The SDK retries by itself, and a retry must not inherit another channel's back-off.
     ("grpc.enable_retries", 0),
     ("grpc.use_local_subchannel_pool", 1),
@@ -54,23 +57,28 @@ class TLS:
         return grpc.ssl_channel_credentials(self.root_certificates, self.private_key, self.certificate_chain)
 
 
-def _options(connect: float) -> list[tuple[str, Any]]:
+def _options(within: float) -> list[tuple[str, Any]]:
     # By its name the least wait between two tries to connect; a try is given up after it, too.
-    return [*OPTIONS, ("grpc.min_reconnect_backoff_ms", round(connect * 1000))]
+    seconds = max(_SHORTEST_TRY, min(within * TRY_PART, _LONGEST_TRY))
+    return [*OPTIONS, ("grpc.min_reconnect_backoff_ms", round(seconds * 1000))]
 
 
-def open_channel(address: str, tls: TLS | None, *, connect: float = CONNECT_SECONDS) -> grpc.Channel:
-    """A channel for threads; it connects with the first call, for at most `connect` seconds at a time."""
+def open_channel(address: str, tls: TLS | None, *, within: float) -> grpc.Channel:
+    """A channel for threads; it connects with the first call.
+
+    A server that hangs is given up for another try within a part of `within`
+    seconds, the time that a call has in all.
+    """
     if tls is None:
-        return grpc.insecure_channel(address, _options(connect))
-    return grpc.secure_channel(address, tls.credentials(), _options(connect))
+        return grpc.insecure_channel(address, _options(within))
+    return grpc.secure_channel(address, tls.credentials(), _options(within))
 
 
-def open_aio_channel(address: str, tls: TLS | None) -> aio.Channel:
-    """A channel for the running loop; it connects with the first call."""
+def open_aio_channel(address: str, tls: TLS | None, *, within: float) -> aio.Channel:
+    """The same for the running loop."""
     from grpc import aio
 
-    options = _options(CONNECT_SECONDS)
+    options = _options(within)
     if tls is None:
         return aio.insecure_channel(address, options)
     return aio.secure_channel(address, tls.credentials(), options)

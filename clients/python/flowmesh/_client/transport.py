@@ -31,7 +31,7 @@ class SyncTransport:
 
     def __init__(self, address: str, tls: TLS | None, timeout: float) -> None:
         self.timeout = timeout
-        self._channel = open_channel(address, tls)
+        self._channel = open_channel(address, tls, within=timeout)
         self._stubs = Stubs(self._channel)
 
     def call(self, call: Call[T]) -> T:
@@ -112,7 +112,7 @@ class AsyncTransport:
     def _stubs(self) -> Stubs:
         """The stubs of a channel that is opened with the first call, when the loop runs."""
         if self._opened is None:
-            self._channel = open_aio_channel(self._address, self._tls)
+            self._channel = open_aio_channel(self._address, self._tls, within=self.timeout)
             self._opened = Stubs(cast("grpc.Channel", self._channel))
         return self._opened
 

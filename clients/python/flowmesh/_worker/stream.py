@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import grpc
 
 from flowmesh import _tracing
-from flowmesh._channel import CONNECT_SECONDS, TLS, Stubs, open_channel
+from flowmesh._channel import TLS, TRY_PART, Stubs, open_channel
 from flowmesh._client.retry import Backoff
 from flowmesh.v1 import worker_control_service_pb2 as wire
 
@@ -34,7 +34,6 @@ _LONGEST_WAIT: Final = 10.0
 _SILENT_PART: Final = 0.5
 _SILENT_BEATS: Final = 1.4
 _WELCOME_PART: Final = 0.3
-_TRY_PART: Final = 0.15
 _SHORTEST: Final = 1.0
 # A stream that lived this long was a good one: the next try comes at once.
 _GOOD_SECONDS: Final = 10.0
@@ -196,15 +195,14 @@ class Connection:
             if left or time.monotonic() - began > _GOOD_SECONDS:
                 backoff.reset()
             if not left:
-                backoff.limit(min(_LONGEST_WAIT, self._session.lease * _TRY_PART))
+                backoff.limit(min(_LONGEST_WAIT, self._session.lease * TRY_PART))
                 self._closing.wait(backoff.next())
 
     def _serve(self) -> bool:
         """Live through one stream; True when the server asked to be left."""
         stream = self._stream = _Stream(self._session, self._hello, self._start)
-        connect = _between(self._session.lease * _TRY_PART, CONNECT_SECONDS)
         try:
-            with open_channel(self._address, self._tls, connect=connect) as channel:
+            with open_channel(self._address, self._tls, within=self._session.lease) as channel:
                 stream.run(Stubs(channel))
         except grpc.RpcError as error:
             if not (self._closing.is_set() or stream.left):
