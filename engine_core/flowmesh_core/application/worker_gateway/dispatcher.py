@@ -9,6 +9,7 @@ from functools import partial
 
 from flowmesh_core.application.backoff import Backoff
 from flowmesh_core.application.outlived import outlived
+from flowmesh_core.application.pace import rest_after
 from flowmesh_core.application.waiting import wait_for
 from flowmesh_core.application.worker_gateway.assigning import Assigning
 from flowmesh_core.application.worker_gateway.desk import Desk
@@ -18,6 +19,7 @@ from flowmesh_core.ports.task_queue import TakenTask, TaskQueue
 _log = logging.getLogger(__name__)
 
 _TAKE_BYTES = 8 * 1024 * 1024
+_LONGEST_REST = 0.002
 _FIRST_TAKE = 50
 """While nobody knows how large tasks are."""
 
@@ -47,6 +49,7 @@ class Dispatcher:
             await self._demands.wake.wait()
             self._demands.wake.clear()
             while take := self._demands.next_take(self._limit):
+                began = self._desk.clock.monotonic()
                 with self._outlived("take tasks") as taking:
                     taken = await self._queue.take(self._desk.gateway_id, take.queues, take.limit)
                 if taking.failure is not None:
@@ -56,6 +59,8 @@ class Dispatcher:
                     self._assigning.assign(take, taken)
                     self._adapt(taken)
                     backoff.reset()
+                    if rest := rest_after(len(taken), self._desk.clock.monotonic() - began, _LONGEST_REST):
+                        await self._desk.clock.sleep(rest)
 
     def _adapt(self, taken: Sequence[TakenTask]) -> None:
         """Take fewer at once while tasks are large, so that memory holds few of them."""
