@@ -59,8 +59,12 @@ class Dispatcher:
                     self._assigning.assign(take, taken)
                     self._adapt(taken)
                     backoff.reset()
-                    if rest := rest_after(len(taken), self._desk.clock.monotonic() - began, _LONGEST_REST):
-                        await self._desk.clock.sleep(rest)
+                    if len(taken) < take.limit:
+                        await self._rest(len(taken), self._desk.clock.monotonic() - began)
+
+    async def _rest(self, taken: int, took: float) -> None:
+        if rest := rest_after(taken, took, _LONGEST_REST):
+            await self._desk.clock.sleep(rest)
 
     def _adapt(self, taken: Sequence[TakenTask]) -> None:
         """Take fewer at once while tasks are large, so that memory holds few of them."""
