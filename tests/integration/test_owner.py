@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from flowmesh_core.adapters.postgres.history_store import PostgresHistoryStore
+from flowmesh_core.adapters.postgres.pool import connection
 from flowmesh_core.application.member_session import MemberLease
 from flowmesh_core.application.partition_owner import PartitionOwner
 from flowmesh_core.domain.events import Event, NodeCompleted, NodeScheduled
@@ -110,10 +111,12 @@ async def test_an_owner_whose_lease_is_refused_works_on_once_it_is_granted_again
         working = tasks.create_task(cluster.work(WORK))
         keys = await cluster.submit(workflow, 20)
         await _some_progress(cluster, keys)
-        await cluster.pool.execute(_REFUSE_LEASES)
+        async with connection(cluster.pool) as session:
+            await session.execute(_REFUSE_LEASES)
         while cluster.telemetry.counts["flowmesh.failures.unexpected"] == 0:
             await cluster.clock.sleep(0.01)
-        await cluster.pool.execute("DROP TRIGGER refuse ON flowmesh.member")
+        async with connection(cluster.pool) as session:
+            await session.execute("DROP TRIGGER refuse ON flowmesh.member")
         await cluster.closed(keys)
         working.cancel()
         owner.stop()

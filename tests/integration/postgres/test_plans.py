@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flowmesh_core.adapters.postgres.listing import listing
-from flowmesh_core.adapters.postgres.pool import open_pool
+from flowmesh_core.adapters.postgres.pool import connection, open_pool
 from flowmesh_core.adapters.postgres.sql import statement
 from flowmesh_core.domain.states import ExecutionStatus
 from flowmesh_core.domain.time import Micros
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 async def scans(url: str, text: str, parameters: int) -> list[str]:
     """Return the lines of the plan that read tables."""
-    async with open_pool(url, maximum=1) as pool, pool.acquire() as session:
+    async with open_pool(url, maximum=1) as pool, connection(pool) as session:
         await session.execute(f"PREPARE checked AS {text}")
         nothing = ", ".join(["NULL"] * parameters)
         plan: Sequence[str] = [row[0] for row in await session.fetch(f"EXPLAIN EXECUTE checked ({nothing})")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -50,11 +51,39 @@ async def test_a_broken_connection_is_reported_and_replaced(migrated_url: str, s
         assert await membership.live_members() == [MEMBER]
 
 
+async def test_who_waits_for_a_connection_gets_the_next_that_is_free(migrated_url: str) -> None:
+    async with open_pool(migrated_url, minimum=1, maximum=2) as pool:
+
+        async def backend() -> int:
+            async with connection(pool) as borrowed:
+                return int(await borrowed.fetchval("SELECT pg_backend_pid() FROM pg_sleep(0.001)"))
+
+        backends = await asyncio.gather(*(backend() for _ in range(40)))
+        assert len(set(backends)) == 2
+        assert await backend() in backends
+
+
+async def test_a_statement_that_was_cancelled_leaves_nothing_to_the_next(migrated_url: str) -> None:
+    async with open_pool(migrated_url, minimum=1, maximum=1) as pool:
+
+        async def sleep() -> None:
+            async with connection(pool) as borrowed, borrowed.transaction():
+                await borrowed.execute("SELECT pg_sleep(60)")
+
+        sleeping = asyncio.ensure_future(sleep())
+        await asyncio.wait([sleeping], timeout=0.05)
+        sleeping.cancel()
+        await asyncio.wait([sleeping])
+        async with connection(pool) as borrowed:
+            assert not borrowed.is_in_transaction()
+            assert await borrowed.fetchval("SELECT 1") == 1
+
+
 async def test_a_read_only_connection_is_reported_and_replaced(migrated_url: str) -> None:
     async with open_pool(migrated_url, minimum=1, maximum=1) as pool:
         membership = PostgresMembership(pool)
-        async with pool.acquire() as connection:
-            await connection.execute("SET default_transaction_read_only = on")
+        async with connection(pool) as borrowed:
+            await borrowed.execute("SET default_transaction_read_only = on")
         with pytest.raises(StoreUnavailable, match="read-only"):
             await membership.join(MEMBER, 60)
         await membership.join(MEMBER, 60)

@@ -16,7 +16,6 @@ from flowmesh_core.domain.errors import StoreUnavailable
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
-    Pool = asyncpg.Pool[asyncpg.Record]
     Connection = PoolConnectionProxy[asyncpg.Record]
     AnyConnection = Connection | asyncpg.Connection[asyncpg.Record]
 
@@ -64,6 +63,55 @@ nobody analyses them; planning at each call would cost as much as running.
 """
 
 
+class Pool:
+    """Lends connections, the last that came back first.
+
+    It keeps what it borrowed of asyncpg's pool, whose every lending costs two tasks,
+    as much CPU as a short statement. What failed or was cancelled goes back, to be
+    cleaned or closed there.
+    """
+
+    def __init__(self, connections: asyncpg.Pool[asyncpg.Record]) -> None:
+        self._connections = connections
+        self._kept: list[Connection] = []
+        self._waiting = 0
+        self._is_closing = False
+
+    async def take(self) -> Connection:
+        """Borrow a connection; it goes to `keep` or `give_back`."""
+        while self._kept:
+            kept = self._kept.pop()
+            if not kept.is_closed():
+                return kept
+            await self.give_back(kept)
+        self._waiting += 1
+        try:
+            return await self._connections.acquire(timeout=_ACQUIRE_TIMEOUT)
+        finally:
+            self._waiting -= 1
+
+    async def keep(self, borrowed: Connection) -> None:
+        """Keep a connection that is as it was, unless somebody waits for one."""
+        if self._waiting or self._is_closing:
+            await self.give_back(borrowed)
+        else:
+            self._kept.append(borrowed)
+
+    async def give_back(self, borrowed: Connection) -> None:
+        """Let asyncpg clean a connection up."""
+        await self._connections.release(borrowed)
+
+    async def close(self) -> None:
+        """Close all connections; what is still in use after a while is cut off."""
+        self._is_closing = True
+        # close() of asyncpg terminates when it is cancelled.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_TIMEOUT):
+                while self._kept:
+                    await self.give_back(self._kept.pop())
+                await self._connections.close()
+
+
 @asynccontextmanager
 async def open_pool(
     dsn: str,
@@ -86,7 +134,7 @@ async def open_pool(
     Raises:
         StoreUnavailable: No connection can be made.
     """
-    pool = asyncpg.create_pool(
+    connections = asyncpg.create_pool(
         dsn,
         min_size=minimum,
         max_size=maximum,
@@ -102,13 +150,14 @@ async def open_pool(
         },
     )
     try:
-        await pool
+        await connections
     except (*UNANSWERED, *REFUSED) as error:
         raise unavailable(error) from error
+    pool = Pool(connections)
     try:
         yield pool
     finally:
-        await _close(pool)
+        await pool.close()
 
 
 @asynccontextmanager
@@ -118,12 +167,15 @@ async def connection(pool: Pool) -> AsyncIterator[Connection]:
     A connection that turned out to be broken or read-only leaves the pool.
     """
     try:
-        async with pool.acquire(timeout=_ACQUIRE_TIMEOUT) as borrowed:
-            try:
-                yield borrowed
-            except (*UNANSWERED, asyncpg.ReadOnlySQLTransactionError):
+        borrowed = await pool.take()
+        try:
+            yield borrowed
+        except BaseException as error:
+            if isinstance(error, (*UNANSWERED, asyncpg.ReadOnlySQLTransactionError)):
                 discard(borrowed)
-                raise
+            await pool.give_back(borrowed)
+            raise
+        await pool.keep(borrowed)
     except (*UNANSWERED, *REFUSED, *_UNPREPARED) as error:
         raise unavailable(error) from error
 
@@ -153,10 +205,3 @@ async def _keep_settings(_: asyncpg.Connection[asyncpg.Record]) -> None:
     # The default sends RESET ALL and more after each use, a round trip that
     # nothing here needs: no statement changes its session.
     return
-
-
-async def _close(pool: Pool) -> None:
-    # What is still in use then is cut off: close() terminates when it is cancelled.
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_CLOSE_TIMEOUT):
-            await pool.close()
