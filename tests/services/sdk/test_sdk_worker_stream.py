@@ -5,6 +5,7 @@ import queue
 import socket
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .scripted_server import ScriptedServer, WorkerStream
+
+
+def watchdogs() -> list[threading.Thread]:
+    return [each for each in threading.enumerate() if each.name == "flowmesh-watchdog"]
+
+
+def times_asleep(thread: threading.Thread) -> int:
+    status = Path(f"/proc/self/task/{thread.native_id}/status").read_text()
+    return int(status.split("\nvoluntary_ctxt_switches:")[1].split()[0])
 
 
 def test_results_are_sent_again_until_they_are_acknowledged(server: ScriptedServer) -> None:
@@ -113,6 +123,17 @@ def test_a_silent_server_is_left_before_the_lease_ends_however_rarely_it_wants_b
         began = time.monotonic()
         server.accept()
         assert time.monotonic() - began < 4.0
+
+
+def test_the_watch_over_an_idle_stream_sleeps_until_there_can_be_silence(server: ScriptedServer) -> None:
+    with working(server, double):
+        stream = server.welcome(beat=2.0)
+        stream.expect("credit_grant")
+        (watchdog,) = watchdogs()
+        before = times_asleep(watchdog)
+        stream.expect("beat")
+        assert times_asleep(watchdog) - before < 5, "five times a second would be ten"
+    assert not watchdogs(), "it ends with the worker"
 
 
 def test_beats_go_on_while_user_code_blocks_the_loop(server: ScriptedServer) -> None:

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger("flowmesh.worker")
 
 _WELCOME_SECONDS: Final = 15.0
-_WATCHDOG_SECONDS: Final = 0.2
 _LONGEST_WAIT: Final = 10.0
 # Held tasks survive their stream for the time of the lease. A part of that goes to a silent server, more only
 # if beats are rarer, a part to a new one until its Welcome, and a small one to each wait and each connect.
@@ -41,10 +40,23 @@ _GOODBYE_SECONDS: Final = 2.0
 
 
 class _Stream:
-    """One stream, from Hello to its end."""
+    """One stream, from Hello to its end.
 
-    def __init__(self, session: Session, hello: wire.Hello, start: Callable[[list[HeldTask]], None]) -> None:
-        self._session, self._hello, self._start = session, hello, start
+    Args:
+        session: What the worker holds and owes.
+        hello: What the worker says of itself.
+        start: Starts tasks.
+        sooner: Hears that the stream may be overdue sooner than it was to be.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        hello: wire.Hello,
+        start: Callable[[list[HeldTask]], None],
+        sooner: Callable[[], None],
+    ) -> None:
+        self._session, self._hello, self._start, self._sooner = session, hello, start, sooner
         self._call: grpc.Call | None = None
         self._welcomed = self._ending = self._closed = False
         self._heard = self._beat_answered = time.monotonic()
@@ -80,9 +92,10 @@ class _Stream:
         if self._call is not None:
             self._call.cancel()
 
-    def is_overdue(self, now: float) -> bool:
-        """Whether the server was silent for too long, or asked to be left by now."""
-        return now - self._heard > self._silence or now >= self._leave_at
+    @property
+    def overdue_at(self) -> float:
+        """When the server will have been silent for too long, or asked to be left."""
+        return float("inf") if self._closed else min(self._heard + self._silence, self._leave_at)
 
     def is_healthy(self, now: float) -> bool:
         """Whether it was welcomed and its beats are answered."""
@@ -125,6 +138,7 @@ class _Stream:
             case "go_away":
                 within = message.go_away.reconnect_within.ToTimedelta().total_seconds()
                 self._leave_at = self._heard + random.uniform(0.0, within)  # noqa: S311 - spreads load
+                self._sooner()
             case _:
                 _log.debug("passed over a frame of a newer server")
 
@@ -135,6 +149,7 @@ class _Stream:
         self._silence = _between(tolerated, 3 * interval)
         self._beat_answered = self._heard
         self._welcomed = True
+        self._sooner()
         _log.info("connected as %s", self._hello.worker_id)
 
 
@@ -161,6 +176,7 @@ class Connection:
         self._hello, self._session, self._start = hello, session, start
         self._stream: _Stream | None = None
         self._closing = threading.Event()
+        self._look_again = threading.Event()
         self._threads = [
             threading.Thread(target=self._keep_connected, name="flowmesh-stream", daemon=True),
             threading.Thread(target=self._watch_over, name="flowmesh-watchdog", daemon=True),
@@ -179,6 +195,7 @@ class Connection:
     def close(self) -> None:
         """End the stream in order, and after a moment in any case."""
         self._closing.set()
+        self._look_again.set()
         if self._stream is not None:
             self._stream.end()
         self._threads[0].join(_GOODBYE_SECONDS)
@@ -200,7 +217,8 @@ class Connection:
 
     def _serve(self) -> bool:
         """Live through one stream; True when the server asked to be left."""
-        stream = self._stream = _Stream(self._session, self._hello, self._start)
+        stream = self._stream = _Stream(self._session, self._hello, self._start, self._look_again.set)
+        self._look_again.set()
         try:
             with open_channel(self._address, self._tls, within=self._session.lease) as channel:
                 stream.run(Stubs(channel))
@@ -212,9 +230,21 @@ class Connection:
         return stream.left
 
     def _watch_over(self) -> None:
-        while not self._closing.wait(_WATCHDOG_SECONDS):
-            if self._stream is not None and self._stream.is_overdue(time.monotonic()):
-                self._stream.cancel()
+        seconds = threading.TIMEOUT_MAX
+        while not self._closing.is_set():
+            self._look_again.wait(seconds)
+            self._look_again.clear()
+            seconds = self._look()
+
+    def _look(self) -> float:
+        """Cancel the stream if it is overdue; seconds until it can be, unless something is heard before."""
+        if self._stream is None:
+            return threading.TIMEOUT_MAX
+        left = self._stream.overdue_at - time.monotonic()
+        if left > 0:
+            return min(left, threading.TIMEOUT_MAX)
+        self._stream.cancel()
+        return _SHORTEST
 
 
 def _between(seconds: float, longest: float) -> float:
