@@ -116,8 +116,8 @@ async def _answer(redis: RedisClient, lane: int) -> None:
 
 
 async def _read(reader: RedisClient, stream: str) -> list[bytes]:
-    command: Command = ("XREADGROUP", "GROUP", "group", "c", "COUNT", _READ, "BLOCK", 5_000)
-    (reply,) = await reader.send(pack([(*command, "STREAMS", stream, ">")]), 1, block=5.0)
+    command: Command = ("XREADGROUP", "GROUP", "group", "c", "COUNT", _READ, "BLOCK", 4_000)
+    (reply,) = await reader.send(pack([(*command, "STREAMS", stream, ">")]), 1)
     entries: Reply = checked(reply)[0][1]
     return [entry_id for entry_id, _fields in entries]
 

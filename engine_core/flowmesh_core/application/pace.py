@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 _SHARE = 2.0
-"""How much longer than its batch a rest is: at most a third of the time goes into round trips."""
+"""How much longer than its batch a rest is, unless that is too long."""
 
 
 def rest_after(batch: int, took: float, longest: float) -> float:

@@ -51,6 +51,23 @@ async def test_a_broken_connection_is_reported_and_replaced(migrated_url: str, s
         assert await membership.live_members() == [MEMBER]
 
 
+async def test_connections_that_broke_while_nobody_used_them_cost_nobody(
+    migrated_url: str, session: Session
+) -> None:
+    async with open_pool(migrated_url, minimum=1, maximum=3) as pool:
+
+        async def ask() -> int:
+            async with connection(pool) as borrowed:
+                return int(await borrowed.fetchval("SELECT 1 FROM pg_sleep(0.01)"))
+
+        assert tuple(await asyncio.gather(ask(), ask(), ask())) == (1, 1, 1)
+        await session.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'flowmesh'"
+        )
+        await session.execute("SELECT 1")  # by now this process has heard of their end
+        assert tuple(await asyncio.gather(ask(), ask(), ask())) == (1, 1, 1)
+
+
 async def test_who_waits_for_a_connection_gets_the_next_that_is_free(migrated_url: str) -> None:
     async with open_pool(migrated_url, minimum=1, maximum=2) as pool:
 

@@ -89,6 +89,39 @@ async def test_a_sender_that_never_rings_is_heard_within_moments(
     assert asyncio.get_running_loop().time() - began < 10  # a look each second would take 20
 
 
+async def test_a_read_under_way_can_be_interrupted(transport: OnRedis, operator: RedisClient) -> None:
+    log = transport.process().command_log
+    await log.open([7])
+    async with asyncio.timeout(10):
+        async with slow(operator):
+            reading = asyncio.ensure_future(log.receive([7], limit=9, wait=30))
+            await until_read(operator)
+            log.interrupt()
+        assert list(await reading) == []
+
+
+async def test_words_that_are_no_bells_mean_nothing(transport: OnRedis, operator: RedisClient) -> None:
+    log = transport.process().command_log
+    await log.open([7])
+    reading = asyncio.ensure_future(log.receive([7], limit=9, wait=30))
+    await transport.elapse(0.01)
+    for word in ("", "seven", "-7", "12345"):
+        await operator.call("PUBLISH", keys.bell(7), word)
+    await log.send([command()])
+    assert [each.envelope for each in await reading] == [command()]
+
+
+async def test_a_log_of_another_type_is_lost_alone(transport: OnRedis, operator: RedisClient) -> None:
+    log = transport.process().command_log
+    await log.open([6, 7, 8])
+    await operator.call("SET", keys.commands(7), "not a stream")
+    await log.send([command(6)])
+    with pytest.raises(TransportLost) as error:
+        await log.receive([6, 7, 8], limit=9, wait=0)
+    assert error.value.partitions == {7}
+    assert [each.envelope for each in await log.receive([6, 8], limit=9, wait=30)] == [command(6)]
+
+
 async def test_logs_that_were_closed_are_not_listened_to(transport: OnRedis, operator: RedisClient) -> None:
     log = transport.process().command_log
     await log.open([7, 8])

@@ -42,7 +42,7 @@ async def test_a_cut_connection_fails_what_is_in_flight_and_is_opened_again(
     redis_url: str, operator: RedisClient
 ) -> None:
     async with connect(redis_url) as client:
-        blocked = asyncio.ensure_future(client.send(pack([("BLPOP", "list", 30)]), 1, block=30))
+        blocked = asyncio.ensure_future(client.send(pack([("BLPOP", "list", 30)]), 1))
         queued = asyncio.ensure_future(client.call("ECHO", "queued"))
         await operator.call("PING")
         while await cut_connections(operator, "normal") == 0:

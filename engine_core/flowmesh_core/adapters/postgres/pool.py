@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
@@ -48,6 +49,7 @@ _UNPREPARED = (asyncpg.SyntaxOrAccessError,)
 
 _ACQUIRE_TIMEOUT = 5.0
 _CLOSE_TIMEOUT = 5.0
+_KEPT_FOR = 60.0
 
 _PLANNING = {
     "jit": "off",
@@ -68,20 +70,20 @@ class Pool:
 
     It keeps what it borrowed of asyncpg's pool, whose every lending costs two tasks,
     as much CPU as a short statement. What failed or was cancelled goes back, to be
-    cleaned or closed there.
+    cleaned or closed there, and so does what nobody wanted for a while.
     """
 
     def __init__(self, connections: asyncpg.Pool[asyncpg.Record]) -> None:
         self._connections = connections
-        self._kept: list[Connection] = []
+        self._kept: list[tuple[Connection, float]] = []
         self._waiting = 0
         self._is_closing = False
 
     async def take(self) -> Connection:
         """Borrow a connection; it goes to `keep` or `give_back`."""
         while self._kept:
-            kept = self._kept.pop()
-            if not kept.is_closed():
+            kept, _ = self._kept.pop()
+            if _is_open(kept):
                 return kept
             await self.give_back(kept)
         self._waiting += 1
@@ -94,8 +96,13 @@ class Pool:
         """Keep a connection that is as it was, unless somebody waits for one."""
         if self._waiting or self._is_closing:
             await self.give_back(borrowed)
-        else:
-            self._kept.append(borrowed)
+            return
+        now = time.monotonic()
+        self._kept.append((borrowed, now))
+        oldest, since = self._kept[0]
+        if now - since > _KEPT_FOR:
+            del self._kept[0]
+            await self.give_back(oldest)
 
     async def give_back(self, borrowed: Connection) -> None:
         """Let asyncpg clean a connection up."""
@@ -104,12 +111,14 @@ class Pool:
     async def close(self) -> None:
         """Close all connections; what is still in use after a while is cut off."""
         self._is_closing = True
-        # close() of asyncpg terminates when it is cancelled.
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_CLOSE_TIMEOUT):
-                while self._kept:
-                    await self.give_back(self._kept.pop())
-                await self._connections.close()
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSE_TIMEOUT):
+                    while self._kept:
+                        await self.give_back(self._kept.pop()[0])
+                    await self._connections.close()
+        finally:
+            self._connections.terminate()
 
 
 @asynccontextmanager
@@ -125,7 +134,7 @@ async def open_pool(
 
     Args:
         dsn: A `postgresql://` URL, which may name several hosts.
-        minimum: Connections that are kept open.
+        minimum: Connections that are open however little there is to do.
         maximum: The most connections at one time.
         statement_timeout: Seconds after which the server gives a statement up.
             A server that is silent is given up a little later.
@@ -178,6 +187,13 @@ async def connection(pool: Pool) -> AsyncIterator[Connection]:
         await pool.keep(borrowed)
     except (*UNANSWERED, *REFUSED, *_UNPREPARED) as error:
         raise unavailable(error) from error
+
+
+def _is_open(kept: Connection) -> bool:
+    try:
+        return not kept.is_closed()
+    except asyncpg.InterfaceError:  # asyncpg saw the end of the connection and took it away
+        return False
 
 
 def discard(borrowed: Connection) -> None:

@@ -18,8 +18,7 @@ class Beats:
     creation in microseconds. So when Redis is empty or older than it was, the
     beat is gone or lower, and the flush notes nothing as dispatched. It is
     looked at for nothing: in each flush, and when a reader opens the log again
-    after a broken connection. A reader that waits needs none of it, because
-    Redis itself says when a stream disappears under it.
+    after a broken connection. A stream that disappears makes the next read fail.
 
     The log and the outbox of a process share one of these.
     """

@@ -32,7 +32,7 @@ class Bells:
         self._silent: set[int] = set()
         self._round = _LONGEST_ROUND
         self._round_at = 0.0
-        self._interrupts = 0
+        self.interrupts = 0
         self._waiters: set[asyncio.Future[None]] = set()
 
     def watch(self, partitions: Collection[int]) -> None:
@@ -56,27 +56,28 @@ class Bells:
 
     def interrupt(self) -> None:
         """Let all who wait go."""
-        self._interrupts += 1
+        self.interrupts += 1
         self._wake()
 
     def put(self, message: bytes) -> None:
-        """Hear a bell."""
-        partition = int(message)
-        self._silent.discard(partition)
-        self.ring((partition,))
+        """Hear a bell; what else is said on its channel means nothing."""
+        partition = int(message) if message.isdigit() else -1
+        if partition in self._watched:
+            self._silent.discard(partition)
+            self.ring((partition,))
 
     def miss(self) -> None:
         """Note that bells may have been rung unheard."""
         self.ring(self._watched)
 
-    async def rung(self, partitions: Collection[int], deadline: float) -> list[int]:
+    async def rung(self, partitions: Collection[int], deadline: float, interrupts: int) -> list[int]:
         """Return those whose bells were rung since they were last taken.
 
-        Waits for the first one, until `deadline` on the loop's clock or `interrupt`.
+        Waits for the first one, until `deadline` on the loop's clock, or until there
+        were more `interrupts` than these.
         """
         found = self._heard(partitions)
-        interrupts = self._interrupts
-        while not found and interrupts == self._interrupts and self._clock() < deadline:
+        while not found and interrupts == self.interrupts and self._clock() < deadline:
             await self._changed(min(deadline, self._round_at))
             found = self._heard(partitions)
         return found

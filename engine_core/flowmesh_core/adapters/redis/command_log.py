@@ -36,7 +36,7 @@ from flowmesh_core.ports.formats import AgreedFormat
 from flowmesh_core.ports.undecodable import Undecodable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from flowmesh_core.adapters.redis.beats import Beats
     from flowmesh_core.adapters.redis.connection import RedisClient
@@ -72,13 +72,14 @@ class RedisCommandLog:
         self._places: dict[int, _Place] = {}
         self._group = _new_group()
         self._doubtful: set[int] = set()
+        self._doubts = 0
 
     async def send(self, envelopes: Sequence[CommandEnvelope]) -> None:
         """Add commands to the logs of their partitions in one round trip."""
-        additions = [_addition(envelope, self._agreed.number) for envelope in envelopes]
-        rings = [_ring(each) for each in dict.fromkeys(envelope.partition for envelope in envelopes)]
-        for reply in await self._client.pipeline(additions + rings):
-            checked(reply)
+        commands = list(_additions(envelopes, self._agreed.number))
+        for command, reply in zip(commands, await self._client.pipeline(commands), strict=True):
+            if command[0] == "XADD":  # a bell that cannot be rung is no reason to add the commands again
+                checked(reply)
 
     async def open(self, partitions: Collection[int]) -> None:
         """Take the logs over from whoever read them."""
@@ -126,8 +127,9 @@ class RedisCommandLog:
         if wait <= 0:
             return await self._receive(partitions, limit)
         deadline = asyncio.get_running_loop().time() + wait
+        interrupts = self._bells.interrupts
         received: Sequence[DeliveredCommand] = ()
-        while not received and (rung := await self._bells.rung(partitions, deadline)):
+        while not received and (rung := await self._bells.rung(partitions, deadline, interrupts)):
             received = await self._receive(rung, limit)
         return received
 
@@ -139,10 +141,12 @@ class RedisCommandLog:
     async def _receive(self, partitions: Sequence[int], limit: int) -> Sequence[DeliveredCommand]:
         await self._connect()
         group = await self._group_of(partitions)
+        if not self._reader.is_connected:
+            raise StoreUnavailable("the connection to Redis is gone")
         self._bells.take(partitions)
         try:
             reply = await self._read(group, partitions, limit)
-            if isinstance(reply, ReplyError) and str(reply).startswith("NOGROUP"):
+            if isinstance(reply, ReplyError) and str(reply).startswith(("NOGROUP", "WRONGTYPE")):
                 return await self._investigate(group, partitions)
             return await self._returned(checked(reply) or (), limit)
         except StoreUnavailable:
@@ -166,13 +170,16 @@ class RedisCommandLog:
 
     def _doubt(self, partitions: Sequence[int]) -> None:
         """Note that Redis may be further than what was returned, or older."""
-        self._group = _new_group()
+        if any(place.group == self._group for place in self._places.values()):
+            self._group = _new_group()
+        self._doubts += 1
         self._doubtful.update(partitions)
         self._bells.ring(partitions)
 
     async def _open(
         self, group: str, partitions: Collection[int], formers: Iterable[tuple[str, str]]
     ) -> list[Reply]:
+        doubts = self._doubts
         replies = await self._client.pipeline(
             [
                 scripts.OPEN_LOG.command([keys.commands(each), keys.dispatched(each)], group, *former)
@@ -185,7 +192,8 @@ class RedisCommandLog:
             else:
                 stream = pack_part((keys.commands(partition),))
                 self._places[partition] = _Place(stream, group, reply[0].decode())
-        self._doubtful.difference_update(partitions)
+        if doubts == self._doubts:
+            self._doubtful.difference_update(partitions)
         return replies
 
     async def _group_of(self, partitions: Sequence[int]) -> str:
@@ -251,6 +259,15 @@ class RedisCommandLog:
 
 def _new_group() -> str:
     return f"owner-{secrets.token_hex(8)}"
+
+
+def _additions(envelopes: Sequence[CommandEnvelope], version: int) -> Iterator[Command]:
+    """Add commands, and ring behind the last one of each partition."""
+    last = {envelope.partition: place for place, envelope in enumerate(envelopes)}
+    for place, envelope in enumerate(envelopes):
+        yield _addition(envelope, version)
+        if last[envelope.partition] == place:
+            yield _ring(envelope.partition)
 
 
 def _ring(partition: int) -> Command:

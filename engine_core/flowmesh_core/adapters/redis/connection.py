@@ -126,12 +126,12 @@ class RedisClient:
         """
         return checked((await self.pipeline([command]))[0])
 
-    async def send(self, packed: bytes, replies: int, *, block: float = 0.0) -> list[Reply]:
-        """Send packed commands that may block for `block` seconds; else as `pipeline`."""
+    async def send(self, packed: bytes, replies: int) -> list[Reply]:
+        """Send packed commands; else as `pipeline`."""
         connection = self._connection
         if connection is None or not connection.is_open:
             connection = await self._opened()
-        return await connection.call(packed, replies, self._deadline + block)
+        return await connection.call(packed, replies, self._deadline)
 
     @property
     def is_connected(self) -> bool:

@@ -16,7 +16,7 @@ from flowmesh_core.adapters.redis.wire import Reply, Wire, pack
 from flowmesh_core.domain.errors import StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Collection
 
     from flowmesh_core.adapters.redis.endpoint import Endpoint
 
@@ -71,8 +71,8 @@ class Subscriptions:
         finally:
             self.leave(channels, feed)
 
-    def join(self, channels: Iterable[str], feed: Listening) -> None:
-        """Let it hear channels; it is told that it may have missed messages when each becomes active."""
+    def join(self, channels: Collection[str], feed: Listening) -> None:
+        """Let it hear channels; of one that becomes active later it is told that it may have missed some."""
         if self._runner is None or self._runner.done():
             self._runner = asyncio.create_task(self._run(), name="redis subscriptions")
         fresh = [name for name in channels if name not in self._channels]
@@ -81,7 +81,7 @@ class Subscriptions:
         for name in channels:
             self._channels[name].feeds.add(feed)
 
-    def leave(self, channels: Iterable[str], feed: Listening) -> None:
+    def leave(self, channels: Collection[str], feed: Listening) -> None:
         """Let it hear channels no more."""
         silent = []
         for name in channels:

@@ -5,7 +5,6 @@ The consumer group's pending list is the record of which gateway holds what.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import defaultdict
 from contextlib import asynccontextmanager
@@ -21,7 +20,6 @@ from flowmesh_core.adapters.redis.messages import decode_names
 from flowmesh_core.adapters.redis.outbox import task_removals
 from flowmesh_core.adapters.redis.parking import Parking
 from flowmesh_core.adapters.redis.wire import checked
-from flowmesh_core.domain.errors import StoreUnavailable
 from flowmesh_core.ports.command_log import QueueEntry
 from flowmesh_core.ports.task_queue import QueueName, TakenTask
 from flowmesh_core.ports.undecodable import Undecodable
@@ -71,7 +69,7 @@ class RedisTaskQueue:
             wanted = list(group)
             try:
                 taken += await self._take(gateway_id, wanted, limit - len(taken))
-            except (asyncio.CancelledError, StoreUnavailable):
+            except BaseException:
                 self._cut_off.setdefault(gateway_id, {}).update(dict.fromkeys([*_queues_of(taken), *wanted]))
                 raise
         self._note_given(gateway_id, taken)

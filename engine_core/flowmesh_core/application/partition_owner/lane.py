@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from flowmesh_core.application.backoff import Backoff
 from flowmesh_core.application.member_session import MemberLease
+from flowmesh_core.application.outlived import outlived
 from flowmesh_core.application.pace import rest_after
 from flowmesh_core.application.partition_owner.advance_executions import (
     AdvanceExecutions,
@@ -33,6 +34,9 @@ from flowmesh_core.ports.history_store import AppendOutcomeUnknown, HistoryConfl
 from flowmesh_core.ports.membership import PartitionLease
 
 _logger = logging.getLogger(__name__)
+
+_LEASE_LOOK = 0.25
+"""Seconds between looks whether a lease is safe again."""
 
 
 class DropReason(Enum):
@@ -122,7 +126,12 @@ class Lane:
             StoreUnavailable: A store does not answer; none of them is served.
             TransportLost: The transport lost data meanwhile; none of them is served.
         """
-        for owned in await self._take_over.take(leases, transport_lost=transport_lost):
+        try:
+            taken = await self._take_over.take(leases, transport_lost=transport_lost)
+        except BaseException:
+            self._log.close([lease.partition for lease in leases])
+            raise
+        for owned in taken:
             self._partitions[owned.partition] = owned
             self._note_backlog(owned)
             for live in owned.executions.values():
@@ -170,32 +179,25 @@ class Lane:
 
     async def turn(self) -> None:
         """Receive one batch and decide it, and rest when many came at once."""
-        took = 0.0
+        rest = 0.0
         async with self._turn:
-            try:
+            with outlived(_logger, self._telemetry, "receive commands", TransportLost) as receiving:
                 received = await self._receive()
-            except TransportLost as lost:
-                _logger.warning("%s", lost)
-                self._drop(lost.partitions, DropReason.TRANSPORT_LOST)
-                return
-            except StoreUnavailable as error:
-                _logger.warning("cannot receive commands: %s", error)
-                received = None
-            except Exception:
-                _logger.exception("cannot receive commands")
-                received = None
-            if received is not None:
+            if receiving.failure is None:
                 began = self._clock.monotonic()
                 self._backoff.reset()
                 await self._decide_all([*self._own_work(), *received])
-                took = self._clock.monotonic() - began
-        if received is None:
+                rest = rest_after(len(received), self._clock.monotonic() - began, self._settings.rest)
+            elif isinstance(receiving.failure, TransportLost):
+                self._drop(receiving.failure.partitions, DropReason.TRANSPORT_LOST)
+                return
+        if receiving.failure is not None:
             await self._backoff.wait()
-        elif rest := rest_after(len(received), took, self._settings.rest):
+        elif rest:
             await self._clock.sleep(rest)
 
     async def _rest(self) -> None:
-        await wait_for(self._woken, self._clock, self._settings.receive_wait)
+        await wait_for(self._woken, self._clock, _LEASE_LOOK)
         self._woken.clear()
 
     async def _receive(self) -> Sequence[DeliveredCommand]:

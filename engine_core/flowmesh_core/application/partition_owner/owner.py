@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flowmesh_core.application.graph_cache import GraphCache
@@ -56,7 +57,13 @@ class PartitionOwner:
 
         Cancelling ends it at once, without releasing: leaving the cluster does that.
         """
-        partitions, lanes = self.assemble(lease)
+        try:
+            await self._run(*self.assemble(lease))
+        finally:
+            for log in self._ports.command_logs:
+                log.close(range(self._settings.partitions))
+
+    async def _run(self, partitions: OwnPartitions, lanes: Sequence[Lane]) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(partitions.run(self._stopping))
             for lane in lanes:

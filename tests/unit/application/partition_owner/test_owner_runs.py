@@ -8,10 +8,11 @@ import pytest
 
 from flowmesh_core.application.member_session import MemberSession, MemberSettings
 from flowmesh_core.domain.states import ExecutionStatus
+from flowmesh_core.ports.command_log import TransportLost
 from flowmesh_core.ports.membership import Role
 
 from .driving import running, until
-from .world import Owner, World, chain
+from .world import PARTITIONS, Owner, World, chain
 
 
 @pytest.fixture
@@ -50,6 +51,16 @@ async def test_it_runs_what_is_submitted_and_stops_gracefully(world: World, sess
         assert await world.membership.live_members() == []
         assert all(row.owner is None for row in world.database.partitions.values())
         await task
+
+
+async def test_it_reads_nothing_more_when_it_was_ended(world: World, session: MemberSession) -> None:
+    owner = Owner(world, receive_wait=0.25)
+    async with running(session.run(owner.owner.run)):
+        await world.submit(*chain("a"))
+        await until(world.clock, lambda: _waiting_tasks(world))
+    with pytest.raises(TransportLost) as error:
+        await owner.log.receive(range(PARTITIONS), limit=1, wait=0)
+    assert error.value.partitions == set(range(PARTITIONS))
 
 
 async def test_it_survives_an_outage_of_the_transport(world: World, session: MemberSession) -> None:
