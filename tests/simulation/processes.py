@@ -188,7 +188,7 @@ class OwnerProcess:
             telemetry=ports.telemetry,
         )
         interval = 2.0 if has_net else inf
-        # Without rests, and with looks at every tick, more happens close together: that is what finds defects.
+        # Without rests, and with looks at every tick, more happens close together, which finds defects.
         settings = OwnerSettings(
             PARTITIONS, receive_wait=1.0, rest=0.0, reconcile_interval=0.0, lost_tasks_interval=interval
         )
