@@ -11,7 +11,8 @@ from flowmesh_core.application.pace import rest_after
         pytest.param(0, 0.5, 0.0, id="nothing came"),
         pytest.param(1, 0.5, 0.0, id="what came alone is followed at once"),
         pytest.param(2, 0.001, 0.002, id="a third of the time is work"),
-        pytest.param(500, 0.001, 0.002, id="how many they were does not matter"),
+        pytest.param(99, 0.001, 0.002, id="how many they were does not matter"),
+        pytest.param(100, 0.001, 0.0, id="but a large batch is large enough"),
         pytest.param(2, 0.5, 0.01, id="never too long"),
     ],
 )

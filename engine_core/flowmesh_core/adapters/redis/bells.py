@@ -37,9 +37,9 @@ class Bells:
 
     def watch(self, partitions: Collection[int]) -> None:
         """Hear these too; something may lie there already."""
-        fresh = set(partitions) - self._watched
-        self._watched |= fresh
-        self._subscriptions.join([keys.bell(each) for each in fresh], self)
+        if not self._watched:
+            self._subscriptions.join([keys.BELLS], self)
+        self._watched.update(partitions)
         self.ring(partitions)
 
     def forget(self, partitions: Collection[int]) -> None:
@@ -47,7 +47,8 @@ class Bells:
         known = self._watched.intersection(partitions)
         self._watched -= known
         self._rung -= known
-        self._subscriptions.leave([keys.bell(each) for each in known], self)
+        if known and not self._watched:
+            self._subscriptions.leave([keys.BELLS], self)
 
     def ring(self, partitions: Collection[int]) -> None:
         """Have these looked at."""
@@ -60,11 +61,11 @@ class Bells:
         self._wake()
 
     def put(self, message: bytes) -> None:
-        """Hear a bell; what else is said on its channel means nothing."""
-        partition = int(message) if message.isdigit() else -1
-        if partition in self._watched:
-            self._silent.discard(partition)
-            self.ring((partition,))
+        """Hear bells; those of others, and what else is said on the channel, mean nothing."""
+        rung = self._watched.intersection([int(word) for word in message.split() if word.isdigit()])
+        if rung:
+            self._silent -= rung
+            self.ring(rung)
 
     def miss(self) -> None:
         """Note that bells may have been rung unheard."""

@@ -36,7 +36,7 @@ from flowmesh_core.ports.formats import AgreedFormat
 from flowmesh_core.ports.undecodable import Undecodable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from flowmesh_core.adapters.redis.beats import Beats
     from flowmesh_core.adapters.redis.connection import RedisClient
@@ -76,10 +76,11 @@ class RedisCommandLog:
 
     async def send(self, envelopes: Sequence[CommandEnvelope]) -> None:
         """Add commands to the logs of their partitions in one round trip."""
-        commands = list(_additions(envelopes, self._agreed.number))
-        for command, reply in zip(commands, await self._client.pipeline(commands), strict=True):
-            if command[0] == "XADD":  # a bell that cannot be rung is no reason to add the commands again
-                checked(reply)
+        additions = [_addition(envelope, self._agreed.number) for envelope in envelopes]
+        bell = _bell({envelope.partition for envelope in envelopes})
+        replies = await self._client.pipeline([*additions, bell])
+        for reply in replies[:-1]:  # a bell that cannot be rung is no reason to add the commands again
+            checked(reply)
 
     async def open(self, partitions: Collection[int]) -> None:
         """Take the logs over from whoever read them."""
@@ -88,7 +89,7 @@ class RedisCommandLog:
         for partition, reply in zip(partitions, opened, strict=True):
             self._beats.start(partition, int(reply[1]))
         self._bells.watch(partitions)
-        await self._client.pipeline([_ring(partition) for partition in partitions])
+        await self._client.pipeline([_bell(partitions)])
 
     def close(self, partitions: Collection[int]) -> None:
         """Leave logs to others."""
@@ -261,17 +262,8 @@ def _new_group() -> str:
     return f"owner-{secrets.token_hex(8)}"
 
 
-def _additions(envelopes: Sequence[CommandEnvelope], version: int) -> Iterator[Command]:
-    """Add commands, and ring behind the last one of each partition."""
-    last = {envelope.partition: place for place, envelope in enumerate(envelopes)}
-    for place, envelope in enumerate(envelopes):
-        yield _addition(envelope, version)
-        if last[envelope.partition] == place:
-            yield _ring(envelope.partition)
-
-
-def _ring(partition: int) -> Command:
-    return ("PUBLISH", keys.bell(partition), partition)
+def _bell(partitions: Collection[int]) -> Command:
+    return ("PUBLISH", keys.BELLS, " ".join(map(str, partitions)))
 
 
 def _addition(envelope: CommandEnvelope, version: int) -> Command:

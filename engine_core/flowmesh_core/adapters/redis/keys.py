@@ -4,12 +4,12 @@
 fm:{p17}:commands        stream   commands to the owner of partition 17
 fm:{p17}:parked          stream   what could not be decoded of them, the newest 1,000
 fm:{p17}:dispatched      hash     execution → sequence up to which all is dispatched; `beat` → see Beats
-fm:{p17}:bell            channel  there are commands in the stream: the number of the partition
 fm:{p17}:watch           channel  executions of the partition that have new events
 fm:{q:NS}:tasks:HANDLER  stream   tasks of a handler, group `workers`, one consumer per gateway
 fm:{q:NS}:queues         set      handlers that may have such a stream
 fm:{q:NS}:parked         stream   what could not be decoded of the tasks, the newest 1,000
 fm:{q:NS}:arrivals       channel  the namespace and its handlers that got tasks
+fm:bells                 channel  partitions that got commands
 fm:closed                channel  executions that closed
 fm:namespaces            set      namespaces that may have queues
 fm:gateways              set      gateways that may hold tasks
@@ -28,6 +28,7 @@ from __future__ import annotations
 TASK_GROUP = "workers"
 BODY_FIELD = "m"
 BEAT_FIELD = "beat"
+BELLS = "fm:bells"
 CLOSED = "fm:closed"
 NAMESPACES = "fm:namespaces"
 GATEWAYS = "fm:gateways"
@@ -39,11 +40,6 @@ PARKED_LENGTH = 1_000
 def commands(partition: int) -> str:
     """Return the stream of commands of a partition."""
     return f"fm:{{p{partition}}}:commands"
-
-
-def bell(partition: int) -> str:
-    """Return the channel on which it is told that a partition got commands."""
-    return f"fm:{{p{partition}}}:bell"
 
 
 def parked_commands(partition: int) -> str:
